@@ -56,6 +56,13 @@ def encode_reference(sequence: np.ndarray, table: np.ndarray, *, bits: int) -> n
     cost, branches = _search(across_seam, table, bits, seam=None)
     path = _trace(branches, bits, group=int(np.argmin(cost)))
     seam = int(path[SEAM - 1]) >> bits  # the bits that the last state shares with the first
+    return path_through_seam(sequence, table, bits=bits, seam=seam)
+
+
+def path_through_seam(
+    sequence: np.ndarray, table: np.ndarray, *, bits: int, seam: int
+) -> np.ndarray:
+    """The best cyclic path, uint8 [256], whose last and first state share the bits `seam`."""
     _, branches = _search(sequence, table, bits, seam=seam)
     return _trace(branches, bits, group=seam)
 
@@ -72,19 +79,14 @@ def _search(
     state = np.arange(STATES)
     before = np.zeros(STATES, dtype=np.float32)
     if seam is not None:
-        before[state % groups != seam] = 1e30
+        before[state % groups != seam] = np.inf
     branches = np.empty((len(sequence), groups), dtype=np.uint8)
     for time, number in enumerate(sequence.astype(np.float32)):
         difference = number - table
-        if time == 0 and seam is not None:
-            candidates = np.where(before > 0, before, difference * difference)
-        else:
-            candidates = before + difference * difference
-        candidates = candidates.reshape(groups, branch_count)
+        candidates = (before + difference * difference).reshape(groups, branch_count)
         branches[time] = np.argmin(candidates, axis=1)
-        cost = np.min(candidates, axis=1)
-        before = cost[state % groups]
-    return cost, branches
+        before = np.min(candidates, axis=1)[state % groups]
+    return before[:groups], branches
 
 
 def _trace(branches: np.ndarray, bits: int, *, group: int) -> np.ndarray:
