@@ -25,7 +25,6 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from gnomon.errors import ModelError
 
 
-
 class ChatTemplate:
     """One compiled template."""
 
@@ -59,12 +58,12 @@ class ChatTemplate:
                 add_generation_prompt=add_generation_prompt,
                 **self._special_tokens,
             )
-        except Exception as error:  # whatever a stranger's program may raise is the template's fault
+        except Exception as error:  # a stranger's program may raise anything
             raise ModelError(f"the model's chat template refused the messages: {error}") from error
 
 
 class _GenerationTag(Extension):
-    """`{% generation %}…{% endgeneration %}` marks answers for training; here it changes nothing."""
+    """`{% generation %}…{% endgeneration %}` marks answers for training; here it is nothing."""
 
     tags = {"generation"}  # noqa: RUF012  (jinja's interface)
 

@@ -11,7 +11,7 @@ def require_finite(values: np.ndarray, *, name: str, source: str) -> np.ndarray:
     """`values` (float32, any shape), or a ModelError naming the tensor."""
     if values.size and not (np.isfinite(values.min()) and np.isfinite(values.max())):
         raise ModelError(
-            f"{source}: {name} holds NaN or infinity: the file is damaged or was converted wrongly; "
-            "fetch or convert it again"
+            f"{source}: {name} holds NaN or infinity: the file is damaged or was converted "
+            "wrongly; fetch or convert it again"
         )
     return values

@@ -116,9 +116,7 @@ def _rope_scaling(
                 f"{metadata.source}: rope_freqs.weight has the shape {list(rope_factors.shape)} or "
                 f"values below 0; [{config['head_dim'] // 2}] divisors above 0 were expected"
             )
-        scaling = recover_llama3(
-            rope_factors, theta=config["rope_theta"], original_context=context
-        )
+        scaling = recover_llama3(rope_factors, theta=config["rope_theta"], original_context=context)
         if scaling is not None:
             return {"rope_scaling": scaling}
         return {"rope_scaling": None, "gnomon_rope_factors": rope_factors.tolist()}

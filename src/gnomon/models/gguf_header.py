@@ -7,8 +7,8 @@ has a reader too, but it trusts the counts and takes seconds on a vocabulary of 
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3.
 
->>> header = read_gguf_header(np.memmap("model.gguf", mode="r"), source="model.gguf")  # doctest: +SKIP
->>> header.metadata["general.architecture"]                                  # doctest: +SKIP
+>>> header = read_gguf_header(map_file(path), source=str(path))  # doctest: +SKIP
+>>> header.metadata["general.architecture"]                      # doctest: +SKIP
 'llama'
 """
 
@@ -130,7 +130,7 @@ class _Cursor:
     """A position in the file that refuses to pass its end."""
 
     def __init__(self, data: np.ndarray, *, source: str) -> None:
-        self.view = memoryview(data)
+        self.view = data.data
         self.size = data.nbytes
         self.position = 0
         self.source = source

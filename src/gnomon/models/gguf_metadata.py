@@ -26,7 +26,11 @@ class Metadata:
     def integer(self, key: str, default: int | None = None) -> int | None:
         """A whole number from 0 on; a list of equal numbers (one a layer) counts as that number."""
         value = self.values.get(key, default)
-        if isinstance(value, np.ndarray) and value.dtype.kind in "iu" and len(np.unique(value)) == 1:
+        if (
+            isinstance(value, np.ndarray)
+            and value.dtype.kind in "iu"
+            and len(np.unique(value)) == 1
+        ):
             value = int(value[0])
         if value is None or (type(value) is int and value >= 0):
             return value

@@ -43,11 +43,7 @@ def gguf_tokenizer(metadata: Metadata) -> Tokenizer | None:
         else:
             raise metadata.wrong(f"{PREFIX}model", "gpt2 or llama: no other vocabulary is read")
         _add_special_tokens(backend, tokens, types)
-        roles = {name: metadata.integer(f"{PREFIX}{key}_token_id") for name, key in ROLE_KEYS.items()}
-        roles = {name: token for name, token in roles.items() if token is not None}
-        for name, token in roles.items():
-            if token >= len(tokens):
-                raise metadata.wrong(f"{PREFIX}{ROLE_KEYS[name]}_token_id", "a token's number")
+        roles = _role_tokens(metadata, len(tokens))
         adds_bos = metadata.flag(f"{PREFIX}add_bos_token", adds_bos) and "bos" in roles
         adds_eos = metadata.flag(f"{PREFIX}add_eos_token", False) and "eos" in roles
         _add_post_processor(
@@ -80,6 +76,18 @@ def _token_types(metadata: Metadata, count: int) -> np.ndarray:
     return types
 
 
+def _role_tokens(metadata: Metadata, count: int) -> dict[str, int]:
+    """Which token plays which role: "bos", "eos", "unk", "pad", as far as the file says."""
+    roles = {}
+    for name, gguf_name in ROLE_KEYS.items():
+        token = metadata.integer(f"{PREFIX}{gguf_name}_token_id")
+        if token is not None and token >= count:
+            raise metadata.wrong(f"{PREFIX}{gguf_name}_token_id", f"one of {count} tokens")
+        if token is not None:
+            roles[name] = token
+    return roles
+
+
 def _bpe_adds_bos(metadata: Metadata) -> bool:
     return PRE_TOKENIZERS[metadata.text(f"{PREFIX}pre") or "default"].adds_bos
 
@@ -89,8 +97,9 @@ def _byte_level(metadata: Metadata, tokens: list[str]) -> tokenizers.Tokenizer:
     pre_tokenizer = PRE_TOKENIZERS.get(name)
     if pre_tokenizer is None:
         raise metadata.wrong(
-            f"{PREFIX}pre", f"a known way to cut text ({', '.join(PRE_TOKENIZERS)}); use the "
-            "model's Hugging Face folder instead"
+            f"{PREFIX}pre",
+            f"a known way to cut text ({', '.join(PRE_TOKENIZERS)}); use the "
+            "model's Hugging Face folder instead",
         )
     merges = []
     for merge in metadata.texts(f"{PREFIX}merges") or []:
@@ -134,8 +143,12 @@ def _sentencepiece(
         byte_fallback=True,
     )
     backend = tokenizers.Tokenizer(model)
-    to_spaces = [normalizers.Replace(" ", SPACE)]
-    to_text = [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
+    to_spaces: list[normalizers.Normalizer] = [normalizers.Replace(" ", SPACE)]
+    to_text: list[decoders.Decoder] = [
+        decoders.Replace(SPACE, " "),
+        decoders.ByteFallback(),
+        decoders.Fuse(),
+    ]
     if metadata.flag(f"{PREFIX}add_space_prefix", True):
         to_spaces.insert(0, normalizers.Prepend(SPACE))
         to_text.append(decoders.Strip(" ", 1, 0))

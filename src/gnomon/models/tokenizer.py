@@ -39,9 +39,7 @@ class Tokenizer:
         are used. `eos_ids` are all tokens that end an answer.
         """
         self._backend = backend
-        self._settings = {
-            key: value for key, value in settings.items() if key != "chat_template"
-        }
+        self._settings = {key: value for key, value in settings.items() if key != "chat_template"}
         self.chat_template = chat_template
         self.bos_id = self._role_id("bos_token")
         stops = [*eos_ids, self._role_id("eos_token")]
