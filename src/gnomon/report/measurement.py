@@ -51,23 +51,18 @@ class Comparison:
 def comparison(*measurements: Measurement) -> Comparison:
     """The measurements as the columns of one table, in words and digits."""
 
-    def row(label: str, cells: list[str]) -> tuple[str, ...]:
-        return (label, *cells)
-
+    rows = {
+        "Size (bytes)": [f"{each.size_bytes:,}" for each in measurements],
+        "Bits a weight, everything counted": [
+            number(each.bits_per_weight, 3) for each in measurements
+        ],
+        "Perplexity": [number(each.perplexity, 2) for each in measurements],
+        "Decoding (tokens/s)": [number(each.tokens_per_second, 1) for each in measurements],
+        "Time taken (s)": [number(each.seconds, 1) for each in measurements],
+    }
     return Comparison(
         columns=("", *(each.name for each in measurements)),
-        rows=(
-            row("Size (bytes)", [f"{each.size_bytes:,}" for each in measurements]),
-            row(
-                "Bits a weight, everything counted",
-                [number(each.bits_per_weight, 3) for each in measurements],
-            ),
-            row("Perplexity", [number(each.perplexity, 2) for each in measurements]),
-            row(
-                "Decoding (tokens/s)", [number(each.tokens_per_second, 1) for each in measurements]
-            ),
-            row("Time taken (s)", [number(each.seconds, 1) for each in measurements]),
-        ),
+        rows=tuple((label, *cells) for label, cells in rows.items()),
     )
 
 
