@@ -41,7 +41,7 @@ def render_report(
     )
     strips = error_strips(layers)
     blocks = {block for layer in layers if (block := block_of(layer.name)) is not None}
-    source = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
+    source = files("gnomon.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source).render(
         model=model,
         headline=_headline(model, measurements),
