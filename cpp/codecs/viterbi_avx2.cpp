@@ -1,0 +1,8 @@
+#define GNOMON_LANES 8
+#include "codecs/viterbi_search.h"
+
+namespace gnomon {
+
+void trellis_encode_avx2(const TrellisEncodeJob& job, ThreadPool& pool) { encode(job, pool); }
+
+}  // namespace gnomon

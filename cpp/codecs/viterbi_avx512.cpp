@@ -1,0 +1,8 @@
+#define GNOMON_LANES 16
+#include "codecs/viterbi_search.h"
+
+namespace gnomon {
+
+void trellis_encode_avx512(const TrellisEncodeJob& job, ThreadPool& pool) { encode(job, pool); }
+
+}  // namespace gnomon

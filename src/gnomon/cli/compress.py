@@ -1,0 +1,154 @@
+"""`gnomon compress`: write a model's weights in two bits each, or a few more."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gnomon.cli.options import AsJson, ModelArgument, Quiet
+from gnomon.cli.output import format_bytes, print_facts, print_json
+from gnomon.cli.progress import ProgressDisplay
+from gnomon.errors import UsageError
+
+
+def compress(
+    model: ModelArgument = None,
+    *,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DIR", show_default=False, help="The folder to write."
+        ),
+    ],
+    bits: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, max=8, help="Bits a weight in the blocks' linear layers."),
+    ] = 2,
+    head_bits: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, max=16, help="Bits a weight in the embedding and the head."
+        ),
+    ] = 4,
+    codec: Annotated[
+        str, typer.Option(metavar="NAME", help="How weights are coded: trellis, aq or int8.")
+    ] = ("trellis"),
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default="the bundled WikiText-2 slice",
+            help="A text of the kind the model will meet; it shows what matters to each layer.",
+        ),
+    ] = None,
+    calibration_tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            show_default="enough for the model",
+            help="Use this much of it; more is slower and a little better.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=0, help="Chooses the rotations; the same seed gives the same bytes."
+        ),
+    ] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an interrupted run of this stopped.")
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace the folder if it holds an earlier result."),
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compress a model to two bits a weight and write it as a folder.
+
+    The folder holds config.json, tokenizer.json, model.safetensors and gnomon.json, which says how
+    each layer was coded and how far it is from the original. It appears under its name only when
+    it is complete; a run that was interrupted goes on with --resume.
+
+    Example: gnomon compress -o out/smollm2-2bit
+    """
+    if resume and overwrite:
+        raise UsageError(
+            "--resume goes on with an earlier run and --overwrite throws it away; give one of them"
+        )
+    from gnomon.compress import CompressOptions
+    from gnomon.compress import compress as compress_model
+    from gnomon.models import open_model
+
+    chosen: dict[str, Any] = {
+        "codec": codec,
+        "bits": bits,
+        "head_bits": head_bits,
+        "calibration": calibration,
+        "seed": seed,
+    }
+    if calibration_tokens is not None:
+        chosen["calibration_tokens"] = calibration_tokens
+    options = CompressOptions(**chosen)
+    original = open_model(model)
+    try:
+        with ProgressDisplay(quiet=quiet) as show:
+            result = compress_model(
+                original,
+                output,
+                options=options,
+                resume=resume,
+                overwrite=overwrite,
+                on_progress=show,
+            )
+    except KeyboardInterrupt:
+        print(
+            "gnomon: interrupted; the same command with --resume goes on from the last block",
+            file=sys.stderr,
+        )
+        raise
+
+    if as_json:
+        print_json(
+            {
+                "output": result.output,
+                "model": original.name,
+                "codec": codec,
+                "bits": bits,
+                "head_bits": head_bits,
+                "seed": seed,
+                "original_size_bytes": original.size_bytes,
+                "size_bytes": result.size_bytes,
+                "bits_per_weight": result.bits_per_weight,
+                "seconds": result.seconds,
+                "layers": [
+                    {
+                        "name": layer.name,
+                        "codec": layer.codec,
+                        "shape": layer.shape,
+                        "bits_per_weight": layer.bits_per_weight,
+                        "relative_error": layer.relative_error,
+                    }
+                    for layer in result.layers
+                ],
+            }
+        )
+        return
+    errors = [layer.relative_error for layer in result.layers]
+    print_facts(
+        {
+            "written": str(result.output),
+            "size": f"{format_bytes(result.size_bytes)} "
+            f"(the original has {format_bytes(original.size_bytes)})",
+            "bits per weight": f"{result.bits_per_weight:.3f}, everything counted",
+            "relative error": f"{sum(errors) / len(errors):.4f}, the mean of {len(errors)} layers"
+            if errors
+            else "no layer was coded",
+            "time": f"{result.seconds:.1f} s",
+        }
+    )

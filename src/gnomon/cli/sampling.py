@@ -1,0 +1,33 @@
+"""From the sampling options to the engine's `Sampler`."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gnomon.engine import Sampler
+
+
+def make_sampler(
+    *,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    min_p: float,
+    repetition_penalty: float,
+    seed: int | None,
+) -> tuple[Sampler, int]:
+    """The sampler and its seed: the one asked for, or one drawn here, so that it can be told."""
+    from gnomon.engine import Sampler
+
+    used_seed = secrets.randbelow(2**31) if seed is None else seed
+    sampler = Sampler(
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        seed=used_seed,
+    )
+    return sampler, used_seed

@@ -1,0 +1,82 @@
+"""Random Hadamard rotations, which make the entries of a weight matrix look Gaussian.
+
+A rotation of width `n` is `H · S`: random signs, then a fixed symmetric orthogonal matrix `H` that
+exists for every width (docs/trellis-format.md). The idea is QuIP#'s (arXiv 2402.04396, section 3).
+
+>>> x = np.eye(6, dtype=np.float32)
+>>> np.allclose(unrotate(rotate(x, seed=7), seed=7), x, atol=1e-6)
+True
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def signs(seed: int, width: int) -> np.ndarray:
+    """±1 as float32 [width], by SplitMix64: the same on every machine, for ever."""
+    with np.errstate(over="ignore"):
+        z = np.uint64(seed) + np.arange(1, width + 1, dtype=np.uint64) * np.uint64(
+            0x9E3779B97F4A7C15
+        )
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return np.where(z >> np.uint64(63), np.float32(-1), np.float32(1))
+
+
+def hadamard(x: np.ndarray) -> np.ndarray:
+    """`x @ H` for float32 x [..., n], any n ≥ 1. H is symmetric and orthogonal, its own inverse."""
+    *batch, width = x.shape
+    power = width & -width  # the largest power of two that divides the width
+    odd = width // power
+    y = x.reshape(-1, odd, power).astype(np.float32, copy=True)
+    half = 1
+    while half < power:  # the butterflies of the fast Walsh-Hadamard transform
+        pairs = y.reshape(-1, odd, power // (2 * half), 2, half)
+        first, second = pairs[..., 0, :].copy(), pairs[..., 1, :]
+        pairs[..., 0, :] += second
+        np.subtract(first, second, out=pairs[..., 1, :])
+        half *= 2
+    y *= np.float32(power**-0.5)
+    if odd > 1:
+        y = hartley(odd) @ y
+    return y.reshape(*batch, width)
+
+
+def hartley(size: int) -> np.ndarray:
+    """The discrete Hartley transform, float32 [size, size], symmetric and orthogonal."""
+    products = np.outer(np.arange(size), np.arange(size)) % size  # keeps the angle small and exact
+    angle = 2 * np.pi * products / size
+    return ((np.cos(angle) + np.sin(angle)) / np.sqrt(size)).astype(np.float32)
+
+
+def rotate(x: np.ndarray, *, seed: int | None) -> np.ndarray:
+    """`H(S ⊙ x)` along the last axis; `x` itself, as float32, where the seed is None."""
+    x = np.asarray(x, dtype=np.float32)
+    return x if seed is None else hadamard(x * signs(seed, x.shape[-1]))
+
+
+def unrotate(x: np.ndarray, *, seed: int | None) -> np.ndarray:
+    """The inverse of `rotate`: `S ⊙ H(x)`."""
+    x = np.asarray(x, dtype=np.float32)
+    return x if seed is None else hadamard(x) * signs(seed, x.shape[-1])
+
+
+def rotate_weight(
+    weight: np.ndarray, *, input_seed: int | None, output_seed: int | None
+) -> np.ndarray:
+    """`H_out S_out W S_in H_in` for W [out, in]: what is coded in the place of W."""
+    return rotate(rotate(weight, seed=input_seed).T, seed=output_seed).T
+
+
+def unrotate_weight(
+    weight: np.ndarray, *, input_seed: int | None, output_seed: int | None
+) -> np.ndarray:
+    """The inverse of `rotate_weight`."""
+    return unrotate(unrotate(weight, seed=input_seed).T, seed=output_seed).T
+
+
+def rotate_gram(gram: np.ndarray, *, seed: int | None) -> np.ndarray:
+    """`R G Rᵀ` for the Gram matrix G = XXᵀ [in, in] of a layer's inputs: that of rotated inputs."""
+    return rotate(rotate(gram, seed=seed).T, seed=seed)

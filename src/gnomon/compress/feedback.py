@@ -1,0 +1,68 @@
+"""Rounding with feedback: later columns make up for the errors of those already rounded.
+
+For inputs X with Gram matrix H = XXᵀ the error that matters is tr(E H Eᵀ), E = W - Ŵ. With
+H = L D Lᵀ, L unit lower triangular by blocks, that is Σ_k of the error of column block k of E·L
+weighted by D_k. So blocks are rounded from the last to the first, block k to the values nearest to
+W_k + Σ_{j>k} E_j L_jk: block-LDLQ (QuIP, arXiv 2307.13304; QuIP#, arXiv 2402.04396, section 4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gnomon.codecs.codec import Rounder
+
+PANEL = 128  # columns whose feedback to the rest of the matrix is applied in one product
+
+
+@dataclass(frozen=True, slots=True)
+class InputStatistics:
+    """What is known of a layer's inputs: H, damped, and its Cholesky factor C, H = C Cᵀ."""
+
+    gram: np.ndarray  # float32 [in, in]
+    factor: np.ndarray  # float32 [in, in], lower triangular
+
+    @classmethod
+    def from_gram(cls, gram: np.ndarray, *, damping: float = 0.01) -> InputStatistics:
+        """`damping` times the mean of the diagonal is added to it, so that H can be factored."""
+        size = len(gram)
+        mean = float(np.trace(gram)) / size
+        damped = gram.astype(np.float64)
+        damped[np.diag_indices(size)] += damping * mean if mean > 0 else 1.0
+        factor = np.linalg.cholesky(damped)
+        return cls(damped.astype(np.float32), factor.astype(np.float32))
+
+    def error(self, difference: np.ndarray) -> float:
+        """tr(E H Eᵀ) for E [out, in]."""
+        return float(np.sum((difference @ self.factor) ** 2, dtype=np.float64))
+
+
+def round_with_feedback(
+    weight: np.ndarray, statistics: InputStatistics, rounder: Rounder
+) -> np.ndarray:
+    """The rounded matrix float32 [out, in]; the codes stay in `rounder`."""
+    size, width = weight.shape[1], rounder.columns
+    lower = _unit_lower(statistics.factor, width)
+    targets = weight.astype(np.float32, copy=True)  # W + Σ E_j L_j, completed from the right
+    rounded = np.empty_like(targets)
+    for panel in reversed(range(0, size, PANEL)):
+        end = min(panel + PANEL, size)
+        for start in reversed(range(panel, end, width)):
+            block = slice(start, min(start + width, end))
+            rounded[:, block] = rounder.round(targets[:, block], start=start)
+            errors = weight[:, block] - rounded[:, block]
+            targets[:, panel:start] += errors @ lower[block, panel:start]
+        errors = weight[:, panel:end] - rounded[:, panel:end]
+        targets[:, :panel] += errors @ lower[panel:end, :panel]
+    return rounded
+
+
+def _unit_lower(factor: np.ndarray, width: int) -> np.ndarray:
+    """L = C · blockdiag(C)⁻¹ for blocks of `width`: the unit factor of H = L D Lᵀ."""
+    lower = np.empty_like(factor)
+    for start in range(0, len(factor), width):
+        block = slice(start, start + width)
+        lower[start:, block] = np.linalg.solve(factor[block, block].T, factor[start:, block].T).T
+    return lower

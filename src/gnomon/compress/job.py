@@ -1,0 +1,163 @@
+"""An unfinished compression on disk: what to go on from when it was interrupted.
+
+The folder `<output>.partial` beside the output holds `job.json` (what is being done to what) and one
+pair of files for every finished part: `<part>.safetensors` with the codes and `<part>.json` with the
+settings and errors. A part's JSON is renamed into place last, so what is listed is whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from gnomon.codecs import EncodedWeight
+from gnomon.compress.rounding import RoundedWeight
+from gnomon.errors import OutputError, UsageError
+
+
+class Job:
+    """The parts finished so far. Made by `open_job`."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def has(self, part: str) -> bool:
+        return (self.folder / f"{part}.json").exists()
+
+    def load(self, part: str) -> dict[str, RoundedWeight]:
+        """The rounded weights of a finished part, by weight name."""
+        tensors = load_file(self.folder / f"{part}.safetensors")
+        records = json.loads((self.folder / f"{part}.json").read_text())
+        return {name: _rounded(name, record, tensors) for name, record in records.items()}
+
+    def save(self, part: str, rounded: Mapping[str, RoundedWeight]) -> None:
+        tensors, records = {}, {}
+        for name, weight in rounded.items():
+            tensors |= stored_tensors(name, weight.encoded)
+            records[name] = layer_record(weight)
+        with writing(self.folder):
+            temporary = self.folder / "part.tmp"
+            save_file(tensors, temporary)
+            os.replace(temporary, self.folder / f"{part}.safetensors")
+            write_json(self.folder / f"{part}.json", records)
+
+    def remove(self) -> None:
+        """The job is done: nothing of it is needed any more."""
+        shutil.rmtree(self.folder)
+
+
+@contextmanager
+def open_job(
+    output: Path, description: Mapping[str, Any], *, resume: bool, overwrite: bool
+) -> Iterator[Job]:
+    """The job that leads to `output`, new or resumed, locked against a second process.
+
+    `description` says what is being done; a resumed job must have the same, or UsageError names
+    the difference.
+    """
+    folder = output.with_name(output.name + ".partial")
+    job_file = folder / "job.json"
+    if folder.exists() and not job_file.exists() and any(folder.iterdir()):
+        raise OutputError(f"{folder} is in the way and was not made by gnomon. Move it first.")
+    if job_file.exists() and not resume:
+        if not overwrite:
+            raise OutputError(
+                f"{folder} holds an interrupted run. Add --resume to go on with it, or "
+                "--overwrite to start again."
+            )
+        shutil.rmtree(folder)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if job_file.exists():
+            _require_same(json.loads(job_file.read_text()), description, folder)
+        else:
+            write_json(job_file, description)
+        lock = open(folder / "lock", "w")  # noqa: SIM115 - held until the job ends
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(f"Another gnomon is writing {output}. Wait for it.") from error
+        yield Job(folder)
+
+
+def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    differences = [
+        f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key)
+    ]
+    if differences:
+        raise UsageError(
+            f"{folder} cannot be resumed: {'; '.join(differences)}. Give the same options as "
+            "before, or --overwrite to start again."
+        )
+
+
+def stored_tensors(name: str, encoded: EncodedWeight) -> dict[str, np.ndarray]:
+    """The tensors of a coded weight under the names they have in a file."""
+    stem = name.removesuffix(".weight")
+    return {
+        f"{stem}.{key}": np.ascontiguousarray(tensor) for key, tensor in encoded.tensors.items()
+    }
+
+
+def layer_record(weight: RoundedWeight) -> dict[str, Any]:
+    """What gnomon.json says of a coded weight."""
+    encoded = weight.encoded
+    return {
+        "codec": encoded.codec,
+        "shape": list(encoded.shape),
+        "settings": dict(encoded.settings),
+        "bits_per_weight": encoded.bits_per_weight,
+        "relative_error": weight.relative_error,
+    }
+
+
+def _rounded(
+    name: str, record: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
+) -> RoundedWeight:
+    stem = name.removesuffix(".weight") + "."
+    encoded = EncodedWeight(
+        codec=record["codec"],
+        shape=(record["shape"][0], record["shape"][1]),
+        tensors={
+            key.removeprefix(stem): tensor
+            for key, tensor in tensors.items()
+            if key.startswith(stem)
+        },
+        settings=record["settings"],
+    )
+    return RoundedWeight(encoded=encoded, relative_error=record["relative_error"])
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Written beside its place and renamed, so that it is there whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turns the operating system's refusals into an OutputError that says what to do."""
+    try:
+        yield
+    except Exception as error:
+        # safetensors reports a full disk in an error of its own kind.
+        if not isinstance(error, OSError) and "os error" not in str(error):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(
+            f"Cannot write to {folder}: {reason}. What was finished is kept; make room and run "
+            "the same command with --resume."
+        ) from error

@@ -1,0 +1,87 @@
+"""What a user can ask of `compress`, what it reports on the way, and what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gnomon.codecs import CODECS
+from gnomon.errors import UsageError
+
+HEAD_BITS = (2, 3, 4, 8, 16)  # 2-4 trellis, 8 int8, 16 as it is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompressOptions:
+    """Everything that decides the bits of the result. Raises UsageError where it makes no sense."""
+
+    codec: str = "trellis"  # of the linear layers of every block
+    bits: int | None = None  # a weight; None: the codec's usual width
+    head_bits: int = 4  # of the embedding and the head
+    calibration: Path | None = None  # a UTF-8 text; None: the bundled slice of WikiText-2
+    calibration_tokens: int = 32_768
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.codec not in CODECS:
+            raise UsageError(
+                f"Unknown codec {self.codec!r}; expected one of {', '.join(CODECS)}."
+            )
+        widths = CODECS[self.codec].bits
+        if self.bits is not None and self.bits not in widths:
+            raise UsageError(
+                f"The codec {self.codec} cannot store {self.bits} bits a weight; "
+                f"expected {', '.join(map(str, widths))}."
+            )
+        if self.head_bits not in HEAD_BITS:
+            raise UsageError(
+                f"The head cannot have {self.head_bits} bits; "
+                f"expected {', '.join(map(str, HEAD_BITS))}."
+            )
+        if self.calibration_tokens < 1:
+            raise UsageError(f"{self.calibration_tokens} calibration tokens: expected some.")
+        if not 0 <= self.seed < 2**32:
+            raise UsageError(f"The seed {self.seed} is not in 0 … 2^32 - 1.")
+
+    @property
+    def width(self) -> int:
+        """`bits`, or what the codec is used with if nothing was said."""
+        if self.bits is not None:
+            return self.bits
+        return 8 if self.codec == "int8" else 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """`done` of `total` steps of equal weight; `stage` is one of a few words, `detail` any."""
+
+    stage: str
+    done: int
+    total: int
+    detail: str = ""
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerReport:
+    """What became of one matrix."""
+
+    name: str
+    codec: str
+    shape: tuple[int, int]
+    bits_per_weight: float  # tables and scales included
+    relative_error: float  # tr(E H Eᵀ) / tr(W H Wᵀ), the squared error of its outputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompressResult:
+    """The folder that was written and what is in it."""
+
+    output: Path
+    seconds: float
+    layers: tuple[LayerReport, ...]
+    size_bytes: int  # of model.safetensors, everything counted
+    bits_per_weight: float  # 8 · size_bytes / parameters

@@ -1,0 +1,122 @@
+"""A prompt's way: messages → chat template → tokens → the engine's session → tokens → text.
+
+`stream_text` answers one prompt; a `Conversation` answers turn after turn and keeps what the model
+has already read, so that each turn costs only what is new in it.
+
+>>> talk = Conversation(engine, tokenizer)                                # doctest: +SKIP
+>>> print("".join(piece.text for piece in talk.say("Hello!", max_tokens=64)))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gnomon.engine import generate
+
+if TYPE_CHECKING:
+    from gnomon.engine import Engine, Sampler, Session
+    from gnomon.models.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """What one token added to the text; "" inside a character and for a token that ends it."""
+
+    text: str
+    token: int | None  # None: no token, only text that had waited for one
+    log_probability: float | None = None
+
+
+def stream_text(
+    engine: Engine,
+    tokenizer: Tokenizer,
+    prompt_ids: Sequence[int],
+    *,
+    max_tokens: int,
+    sampler: Sampler | None = None,
+    session: Session | None = None,
+) -> Generator[Piece, None, None]:
+    """The continuation of `prompt_ids`, piece by piece, until the model ends it or `max_tokens`.
+
+    Raises ContextError where the prompt does not fit.
+    """
+    decoder = tokenizer.stream()
+    for token in generate(
+        engine,
+        prompt_ids,
+        max_tokens=max_tokens,
+        sampler=sampler,
+        stop_ids=tokenizer.eos_ids,
+        session=session,
+    ):
+        yield Piece(
+            text=decoder.feed(token.id), token=token.id, log_probability=token.log_probability
+        )
+    rest = decoder.flush()
+    if rest:
+        yield Piece(text=rest, token=None)
+
+
+class Conversation:
+    """Messages to and fro, and one session of the engine that has read them."""
+
+    def __init__(
+        self, engine: Engine, tokenizer: Tokenizer, *, capacity: int, system: str | None = None
+    ) -> None:
+        """`capacity`: tokens that the whole conversation may have."""
+        self._engine = engine
+        self._tokenizer = tokenizer
+        self._capacity = capacity
+        self._system = system
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but the system message."""
+        self.messages: list[dict[str, str]] = (
+            [{"role": "system", "content": self._system}] if self._system else []
+        )
+        self._session = self._engine.session(self._capacity)
+        self._read: list[int] = []  # the tokens that the session holds, and perhaps one more
+
+    def say(
+        self, text: str, *, max_tokens: int, sampler: Sampler | None = None
+    ) -> Generator[Piece, None, None]:
+        """The model's answer to `text`. Whoever stops early keeps what was said until then."""
+        messages = [*self.messages, {"role": "user", "content": text}]
+        prompt = self._tokenizer.encode(
+            self._tokenizer.apply_chat_template(messages), add_special=False
+        )
+        # At least the last token is read anew: the next one's probabilities come from it.
+        known = min(_common_prefix(self._read, prompt), self._session.length, len(prompt) - 1)
+        self._session.truncate(known)
+        self._read = list(prompt)
+        answer: list[str] = []
+        try:
+            for piece in stream_text(
+                self._engine,
+                self._tokenizer,
+                prompt[known:],
+                max_tokens=max_tokens,
+                sampler=sampler,
+                session=self._session,
+            ):
+                answer.append(piece.text)
+                if piece.token is not None:
+                    self._read.append(piece.token)
+                yield piece
+        finally:
+            # Also when the reader stopped in the middle; a turn that failed leaves no trace.
+            if answer:
+                self.messages = [*messages, {"role": "assistant", "content": "".join(answer)}]
+
+
+def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+    """How many tokens both begin with."""
+    length = 0
+    for one, other in zip(left, right, strict=False):
+        if one != other:
+            break
+        length += 1
+    return length

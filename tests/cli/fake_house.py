@@ -1,0 +1,234 @@
+"""A small false model, engine and compressor, so that the command line is tested alone and at once.
+
+They stand in for `gnomon.models`, `gnomon.engine` and `gnomon.compress`: a token is a byte, and
+the engine always answers `ANSWER`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+ANSWER = "Because of [bold]Rayleigh[/bold] — scattering."
+EOS = 0
+
+
+class Weights:
+    def __init__(self) -> None:
+        self.tensors = {
+            "model.embed_tokens.weight": ((256, 8), "F16"),
+            "model.layers.0.self_attn.q_proj.weight": ((8, 8), "[red]Q4_1"),
+        }
+
+    def names(self) -> list[str]:
+        return list(self.tensors)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self.tensors[name][0]
+
+    def storage(self, name: str) -> str:
+        return self.tensors[name][1]
+
+    def size_bytes(self, name: str) -> int:
+        return 2 * self.shape(name)[0] * self.shape(name)[1]
+
+
+class StreamDecoder:
+    def __init__(self) -> None:
+        self.waiting = b""
+
+    def feed(self, token: int) -> str:
+        if token == EOS:
+            return ""
+        self.waiting += bytes([token])
+        try:
+            text = self.waiting.decode()
+        except UnicodeDecodeError:
+            return ""
+        self.waiting = b""
+        return text
+
+    def flush(self) -> str:
+        return self.waiting.decode(errors="replace")
+
+
+class Tokenizer:
+    def __init__(self, chat_template: str | None = "there is one") -> None:
+        self.chat_template = chat_template
+        self.eos_ids = (EOS,)
+
+    def encode(self, text: str, *, add_special: bool = True) -> list[int]:
+        return list(text.encode())
+
+    def stream(self) -> StreamDecoder:
+        return StreamDecoder()
+
+    def apply_chat_template(self, messages: Any, *, add_generation_prompt: bool = True) -> str:
+        return "".join(f"<{m['role']}>{m['content']}\0" for m in messages) + "<assistant>"
+
+
+def make_model(name: str = "tiny", tokenizer: Tokenizer | None = None) -> SimpleNamespace:
+    config = SimpleNamespace(
+        architecture="llama",
+        vocab_size=256,
+        hidden_size=8,
+        intermediate_size=16,
+        num_heads=4,
+        num_kv_heads=2,
+        head_dim=2,
+        num_layers=1,
+        num_experts=0,
+        max_context=2048,
+        is_head_tied=True,
+    )
+    return SimpleNamespace(
+        name=name,
+        source=Path(f"/models/{name}.gguf"),
+        config=config,
+        weights=Weights(),
+        tokenizer=tokenizer or Tokenizer(),
+        size_bytes=5000,
+        provenance={},
+    )
+
+
+@dataclass
+class Session:
+    length: int = 0
+    read: list[int] = field(default_factory=list)  # how many tokens each call made it read
+
+    def truncate(self, length: int) -> None:
+        assert length <= self.length
+        self.length = length
+
+
+@dataclass
+class Engine:
+    model: Any
+    threads: int | None = None
+    dense: str = "auto"
+    sessions: list[Session] = field(default_factory=list)
+    weight_bytes: int = 5000
+
+    def __post_init__(self) -> None:
+        self.threads = self.threads or 2
+        House.engines.append(self)
+
+    def session(self, capacity: int) -> Session:
+        self.sessions.append(Session())
+        return self.sessions[-1]
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    name: str
+    codec: str = "trellis"
+    shape: tuple[int, int] = (8, 8)
+    bits_per_weight: float = 2.01
+    relative_error: float = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompressOptions:
+    codec: str = "trellis"
+    bits: int = 2
+    head_bits: int = 4
+    calibration: Path | None = None
+    calibration_tokens: int = 1024
+    seed: int = 0
+
+
+class House:
+    """What the fakes were asked, for a test to look at, and what they shall raise."""
+
+    engines: list[Engine]
+    samplers: list[dict[str, Any]]
+    opened: list[str | None]
+    compressed: list[dict[str, Any]]
+    error: BaseException | None
+    interrupt_after: int | None
+    tokenizer: Tokenizer
+
+    @classmethod
+    def clear(cls) -> None:
+        cls.engines, cls.samplers, cls.opened, cls.compressed = [], [], [], []
+        cls.error = cls.interrupt_after = None
+        cls.tokenizer = Tokenizer()
+
+
+def _open_model(spec: str | None = None) -> SimpleNamespace:
+    House.opened.append(spec)
+    if House.error:
+        raise House.error
+    return make_model(tokenizer=House.tokenizer)
+
+
+def _generate(engine, prompt_ids, *, max_tokens, sampler=None, stop_ids=(), session=None):
+    if session is not None:
+        session.read.append(len(prompt_ids))
+        session.length += len(prompt_ids)
+    for count, token in enumerate([*ANSWER.encode(), EOS][:max_tokens]):
+        if House.interrupt_after == count:
+            House.interrupt_after = None
+            raise KeyboardInterrupt
+        if session is not None:
+            session.length += 1
+        yield SimpleNamespace(id=token, log_probability=-0.5)
+
+
+def _perplexity(engine, token_ids, *, window=512, stride=512, max_windows=None):
+    return SimpleNamespace(
+        perplexity=21.44, mean_nll=3.065, tokens=100, windows=2, window=window, stride=stride
+    )
+
+
+def _compress(
+    model, output, *, options, resume=False, overwrite=False, on_progress=lambda progress: None
+):
+    from gnomon.progress import Progress
+
+    House.compressed.append({"options": options, "resume": resume, "overwrite": overwrite})
+    on_progress(Progress(stage="compressing", done=0, total=2, detail="block 0"))
+    if House.interrupt_after is not None:
+        raise KeyboardInterrupt
+    on_progress(Progress(stage="compressing", done=2, total=2))
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "gnomon.json").write_text(json.dumps({"format": "gnomon"}))
+    return SimpleNamespace(
+        output=output,
+        seconds=1.5,
+        layers=(LayerReport("model.layers.0.self_attn.q_proj.weight"),),
+        size_bytes=1000,
+        bits_per_weight=2.5,
+    )
+
+
+def _sampler(**settings: Any) -> SimpleNamespace:
+    House.samplers.append(settings)
+    return SimpleNamespace(**settings)
+
+
+def modules() -> dict[str, ModuleType]:
+    """The false modules by their true names."""
+    House.clear()
+    contents: dict[str, dict[str, Any]] = {
+        "gnomon.models": {
+            "open_model": _open_model,
+            "require_tokenizer": lambda model: model.tokenizer,
+        },
+        "gnomon.engine": {
+            "Engine": Engine,
+            "Sampler": _sampler,
+            "generate": _generate,
+            "perplexity": _perplexity,
+        },
+        "gnomon.compress": {"CompressOptions": CompressOptions, "compress": _compress},
+    }
+    made = {}
+    for name, content in contents.items():
+        made[name] = ModuleType(name)
+        vars(made[name]).update(content)
+    return made

@@ -1,0 +1,108 @@
+"""However a command ends: the exit code is the documented one, and no traceback is shown."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gnomon.cli.help_pages import render_help_pages
+from gnomon.errors import (
+    ContextError,
+    DataError,
+    GnomonError,
+    ModelError,
+    OutputError,
+    UsageError,
+)
+
+VERBS = ("demo", "info", "compress", "eval", "generate", "chat")
+
+
+def test_nothing_given_is_a_call_for_help(gnomon):
+    run = gnomon()
+    assert run.exit_code == 0
+    for verb in VERBS:
+        assert verb in run.stdout
+    assert "130 interrupted" in " ".join(run.stdout.split())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(gnomon, verb):
+    run = gnomon(verb, "--help")
+    assert run.exit_code == 0
+    assert "--json" in run.stdout
+
+
+def test_version(gnomon):
+    assert gnomon("--version").stdout.startswith("gnomon ")
+
+
+def test_help_pages_are_current():
+    page = Path(__file__).parents[2] / "docs" / "cli.md"
+    assert page.read_text(encoding="utf-8") == render_help_pages(), "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "suggestion"),
+    [(["comprss"], "'compress'"), (["eval", "--windw", "9"], "--window")],
+)
+def test_a_misspelt_word_gets_a_suggestion(gnomon, arguments, suggestion):
+    run = gnomon(*arguments)
+    assert run.exit_code == 2
+    assert suggestion in run.stderr
+    assert run.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [
+        (GnomonError("it is so"), 1),
+        (UsageError("it is so"), 2),
+        (ModelError("it is so"), 3),
+        (DataError("it is so"), 4),
+        (OutputError("it is so"), 5),
+        (ContextError("it is so"), 6),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_a_code(gnomon, house, error, exit_code):
+    house.error = error
+    run = gnomon("info", "model.gguf")
+    assert run.exit_code == exit_code
+    assert run.stderr == "gnomon: it is so\n"
+    assert run.stdout == ""
+
+
+def test_our_mistake_says_how_to_see_more(gnomon, house, monkeypatch):
+    house.error = ZeroDivisionError("ours")
+    run = gnomon("info")
+    assert run.exit_code == 70
+    assert "Traceback" not in run.stderr
+    assert "GNOMON_TRACEBACK=1" in run.stderr
+    monkeypatch.setenv("GNOMON_TRACEBACK", "1")
+    assert "Traceback" in gnomon("info").stderr
+
+
+def test_no_memory_is_not_our_bug(gnomon, house):
+    house.error = MemoryError()
+    assert gnomon("info").exit_code == 1
+
+
+def test_interrupting_a_compression_tells_how_to_go_on(gnomon, house, tmp_path):
+    house.interrupt_after = 0
+    run = gnomon("compress", "-o", str(tmp_path / "m"))
+    assert run.exit_code == 130
+    assert "--resume" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_reader_that_goes_away_is_met_quietly():
+    program = "import sys; from gnomon.cli import main; sys.exit(main(['--help']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
