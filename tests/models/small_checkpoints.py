@@ -1,4 +1,4 @@
-"""Small random models, as Hugging Face state dicts and as the GGUF files llama.cpp makes of them."""
+"""Small random models: Hugging Face state dicts, and the GGUF files llama.cpp makes of them."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def write_gguf(
 ) -> dict[str, np.ndarray]:
     """Write a whole small GGUF file; returns the Hugging Face state dict it was made from.
 
-    `overrides` set metadata keys (dots as __), None removes one. `quantization` applies to matrices.
+    `overrides` set metadata keys (dots as __), None removes one. Matrices are quantised.
     """
     state = state_dict(model_type, seed=seed)
     if tensors is None:

@@ -1,4 +1,4 @@
-"""GGUF files of every architecture read back as the Hugging Face checkpoints they were made from."""
+"""GGUF files of every architecture read back as the checkpoints they were made from."""
 
 from __future__ import annotations
 
@@ -84,10 +84,11 @@ def test_every_type_gguf_can_decode_is_read(tmp_path):
         path = tmp_path / f"{kind.name}.gguf"
         write_one_tensor(path, "output_norm.weight", np.zeros((3, size), np.uint8), kind)
         try:
-            assert read_gguf(path).weights.load("model.norm.weight").shape == (3, block)
-        except ModelError as error:
-            assert kind.name in str(error)
+            values = read_gguf(path).weights.load("model.norm.weight")
+        except ModelError:
             undecodable.add(kind.name)
+        else:
+            assert values.shape == (3, block)
     assert undecodable <= {"Q8_1", "Q8_K", "I8", "I16", "I32", "I64", "Q1_0"}
 
 

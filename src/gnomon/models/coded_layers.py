@@ -20,7 +20,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodedLayer:
-    """What `gnomon.json` says about one weight."""
+    """What `gnomon.json` says about one weight, as far as reading it needs."""
 
     codec: str
     shape: tuple[int, int]  # [out, in]
@@ -45,7 +45,7 @@ def read_gnomon_json(folder: Path) -> tuple[dict[str, CodedLayer], dict[str, Any
 
 
 def _layer(name: str, entry: Any, *, path: Path) -> CodedLayer:
-    if not isinstance(entry, dict) or entry.keys() != {"codec", "shape", "settings"}:
+    if not isinstance(entry, dict) or not {"codec", "shape", "settings"} <= entry.keys():
         raise ModelError(f"{path}: {name} is not described by codec, shape and settings")
     codec, shape, settings = entry["codec"], entry["shape"], entry["settings"]
     if not isinstance(codec, str) or codec not in codecs.CODECS:

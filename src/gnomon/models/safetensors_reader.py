@@ -108,13 +108,8 @@ def read_folder(folder: Path) -> Checkpoint:
     source = str(folder)
     hf_config = _read_config(folder)
     layers, provenance = read_gnomon_json(folder)
-    method = hf_config.get("quantization_config")
-    if method and not layers:
-        name = method.get("quant_method") if isinstance(method, dict) else method
-        raise ModelError(
-            f"{source}: its weights are quantised with {name!r}, which is not read; get the "
-            "model in F16 or BF16, or as a GGUF file"
-        )
+    if not provenance:
+        _require_unquantised(hf_config, source=source)
     tensors: dict[str, tuple[np.ndarray, StoredTensor]] = {}
     size_bytes = 0
     for path, wanted in _weight_files(folder).items():
@@ -149,6 +144,18 @@ def _read_config(folder: Path) -> dict[str, Any]:
             + (f"did you mean {folder / hint}?" if hint else f"it holds {inside or 'nothing'}")
         )
     return read_json_object(folder / "config.json")
+
+
+def _require_unquantised(hf_config: Mapping[str, Any], *, source: str) -> None:
+    settings = hf_config.get("quantization_config")
+    method = settings.get("quant_method") if isinstance(settings, dict) else settings
+    if method == "gnomon":
+        raise ModelError(f"{source}: its {FILE_NAME} is missing; copy the whole folder")
+    if settings:
+        raise ModelError(
+            f"{source}: its weights are quantised with {method!r}, which is not read; get the "
+            "model in F16 or BF16, or as a GGUF file"
+        )
 
 
 def _weight_files(folder: Path) -> dict[Path, list[str] | None]:
