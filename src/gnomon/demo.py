@@ -30,7 +30,7 @@ from gnomon.data import evaluation_text
 from gnomon.engine import Engine, Sampler, generate, perplexity
 from gnomon.errors import OutputError
 from gnomon.models import open_model, require_tokenizer
-from gnomon.progress import OnProgress, Progress
+from gnomon.progress import OnProgress, Progress, within
 from gnomon.report import LayerRow, Measurement, write_report
 
 if TYPE_CHECKING:
@@ -89,7 +89,11 @@ def run_demo(
 
     start_s = time.perf_counter()
     result = compress(
-        original, output / MODEL_FOLDER, options=options, overwrite=True, on_progress=on_progress
+        original,
+        output / MODEL_FOLDER,
+        options=options,
+        overwrite=True,
+        on_progress=within("compressing", on_progress),
     )
     compressed = open_model(str(result.output))
     engine = Engine(compressed, threads=threads)
@@ -135,7 +139,7 @@ def write_results(
         },
         "options": {
             "codec": done.options.codec,
-            "bits": done.options.bits,
+            "bits": done.options.width,
             "head_bits": done.options.head_bits,
             "seed": done.options.seed,
         },
@@ -151,7 +155,7 @@ def write_results(
         layers=done.layers,
         settings={
             "codec": done.options.codec,
-            "bits a weight": f"{done.options.bits} in the blocks, "
+            "bits a weight": f"{done.options.width} in the blocks, "
             f"{done.options.head_bits} in the embedding and head",
             "calibration": "bundled WikiText-2 slice, validation part",
             "perplexity": f"{done.windows} windows of {done.window} tokens, stride {done.window}, "

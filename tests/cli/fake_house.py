@@ -134,11 +134,15 @@ class LayerReport:
 @dataclass(frozen=True, kw_only=True)
 class CompressOptions:
     codec: str = "trellis"
-    bits: int = 2
+    bits: int | None = None
     head_bits: int = 4
     calibration: Path | None = None
     calibration_tokens: int = 1024
     seed: int = 0
+
+    @property
+    def width(self) -> int:
+        return 2 if self.bits is None else self.bits
 
 
 class House:
@@ -191,10 +195,10 @@ def _compress(
     from gnomon.progress import Progress
 
     House.compressed.append({"options": options, "resume": resume, "overwrite": overwrite})
-    on_progress(Progress(stage="compressing", done=0, total=2, detail="block 0"))
+    on_progress(Progress(stage="round", done=0, total=2, detail="0"))
     if House.interrupt_after is not None:
         raise KeyboardInterrupt
-    on_progress(Progress(stage="compressing", done=2, total=2))
+    on_progress(Progress(stage="write", done=2, total=2))
     output.mkdir(parents=True, exist_ok=True)
     (output / "gnomon.json").write_text(json.dumps({"format": "gnomon"}))
     return SimpleNamespace(

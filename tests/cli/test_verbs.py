@@ -82,7 +82,7 @@ def test_compress_hands_its_options_on(gnomon, house, tmp_path):
 
 def test_progress_is_on_stderr_and_can_be_silenced(gnomon, house, tmp_path):
     run = gnomon("compress", "-o", str(tmp_path / "m"))
-    assert "compressing 0/2  block 0" in run.stderr
+    assert "compressing 0/2  round 0" in run.stderr
     assert "compressing" not in run.stdout
     assert gnomon("compress", "-o", str(tmp_path / "m"), "--quiet").stderr == ""
 
