@@ -174,13 +174,17 @@ def _generate(engine, prompt_ids, *, max_tokens, sampler=None, stop_ids=(), sess
     if session is not None:
         session.read.append(len(prompt_ids))
         session.length += len(prompt_ids)
-    for count, token in enumerate([*ANSWER.encode(), EOS][:max_tokens]):
+    answer = [*ANSWER.encode(), EOS][:max_tokens]
+    for count, token in enumerate(answer):
         if House.interrupt_after == count:
             House.interrupt_after = None
             raise KeyboardInterrupt
-        if session is not None:
-            session.length += 1
-        yield SimpleNamespace(id=token, log_probability=-0.5)
+        reason = None
+        if count == len(answer) - 1:
+            reason = "stop_token" if token in stop_ids else "max_tokens"
+        yield SimpleNamespace(token=token, log_probability=-0.5, stop_reason=reason)
+        if session is not None and reason is None:
+            session.length += 1  # the last token is chosen but not read
 
 
 def _perplexity(engine, token_ids, *, window=512, stride=512, max_windows=None):
@@ -210,7 +214,7 @@ def _compress(
     )
 
 
-def _sampler(**settings: Any) -> SimpleNamespace:
+def _sampling_options(**settings: Any) -> SimpleNamespace:
     House.samplers.append(settings)
     return SimpleNamespace(**settings)
 
@@ -225,7 +229,8 @@ def modules() -> dict[str, ModuleType]:
         },
         "gnomon.engine": {
             "Engine": Engine,
-            "Sampler": _sampler,
+            "Sampler": lambda options: options,
+            "SamplingOptions": _sampling_options,
             "generate": _generate,
             "perplexity": _perplexity,
         },

@@ -126,6 +126,12 @@ def test_the_seed_that_was_drawn_is_told(gnomon, house):
     assert gnomon("generate", "--prompt", "Why?", "--json", "--seed", "5").json["seed"] == 5
 
 
+def test_sampling_that_is_off_is_off(gnomon, house):
+    gnomon("generate", "--prompt", "Why?", "--top-k", "0", "--top-p", "1", "--min-p", "0")
+    [settings] = house.samplers
+    assert (settings["top_k"], settings["top_p"], settings["min_p"]) == (None, None, None)
+
+
 def test_a_model_without_a_template_continues_the_prompt(gnomon, house):
     house.tokenizer = Tokenizer(chat_template=None)
     assert not gnomon("generate", "--prompt", "Why?", "--json").json["is_chat"]
