@@ -12,6 +12,16 @@ namespace gnomon {
 namespace {
 
 constexpr int kSpins = 4000;  // some tens of microseconds
+constexpr int kSpinsBeforeYield = 1000;
+constexpr int64_t kMostBlocks = 0xffff;
+
+uint64_t make_job(uint64_t number, int64_t blocks) {
+    return number << 32 | static_cast<uint64_t>(blocks);
+}
+uint64_t number_of(uint64_t job) { return job >> 32; }
+int64_t next_of(uint64_t job) { return static_cast<int64_t>(job >> 16 & 0xffff); }
+int64_t blocks_of(uint64_t job) { return static_cast<int64_t>(job & 0xffff); }
+constexpr uint64_t kOneClaim = uint64_t{1} << 16;
 
 void pause_briefly() {
 #if defined(__x86_64__)
@@ -38,39 +48,48 @@ ThreadPool::~ThreadPool() {
     {
         std::lock_guard<std::mutex> lock(mutex_);
         is_stopping_.store(true);
-        generation_.fetch_add(1);
+        job_.store(make_job(number_of(job_.load()) + 1, 0));
     }
     wake_.notify_all();
     for (auto& worker : workers_) worker.join();
 }
 
+void ThreadPool::run_block(const std::function<void(int64_t)>& task, int64_t block) {
+    const int64_t begin = block * block_size_.load(std::memory_order_relaxed);
+    const int64_t end = std::min(begin + block_size_.load(std::memory_order_relaxed), count_.load());
+    for (int64_t i = begin; i < end; ++i) task(i);
+}
+
 void ThreadPool::take_tasks() {
-    for (;;) {
-        const int64_t i = next_.fetch_add(1, std::memory_order_relaxed);
-        if (i >= count_) return;
-        (*task_)(i);
+    uint64_t job = job_.load();
+    while (next_of(job) < blocks_of(job)) {
+        // Read before the claim: if the claim succeeds, this job was under way all along.
+        const auto* task = task_.load();
+        if (!job_.compare_exchange_weak(job, job + kOneClaim)) continue;
+        run_block(*task, next_of(job));
+        done_.fetch_add(1);
+        job = job_.load();
     }
 }
 
 void ThreadPool::work() {
     uint64_t seen = 0;
     for (;;) {
-        uint64_t now = generation_.load();
+        uint64_t now = number_of(job_.load());
         for (int spin = 0; now == seen && spin < kSpins; ++spin) {
             pause_briefly();
-            now = generation_.load();
+            now = number_of(job_.load());
         }
         if (now == seen) {
             std::unique_lock<std::mutex> lock(mutex_);
             sleepers_.fetch_add(1);
-            wake_.wait(lock, [&] { return generation_.load() != seen; });
+            wake_.wait(lock, [&] { return number_of(job_.load()) != seen; });
             sleepers_.fetch_sub(1);
-            now = generation_.load();
+            now = number_of(job_.load());
         }
         seen = now;
         if (is_stopping_.load()) return;
         take_tasks();
-        busy_.fetch_sub(1);
     }
 }
 
@@ -79,17 +98,24 @@ void ThreadPool::parallel_for(int64_t count, const std::function<void(int64_t)>&
         for (int64_t i = 0; i < count; ++i) task(i);
         return;
     }
-    task_ = &task;
-    count_ = count;
-    next_.store(0);
-    busy_.store(static_cast<int>(workers_.size()));
-    generation_.fetch_add(1);
+    const int64_t size = (count + kMostBlocks - 1) / kMostBlocks;
+    const int64_t blocks = (count + size - 1) / size;
+    task_.store(&task);
+    count_.store(count);
+    block_size_.store(size);
+    done_.store(0);
+    job_.store(make_job(number_of(job_.load()) + 1, blocks));
     if (sleepers_.load() > 0) {
         std::lock_guard<std::mutex> lock(mutex_);
         wake_.notify_all();
     }
     take_tasks();
-    while (busy_.load() != 0) pause_briefly();
+    for (int spin = 0; done_.load() != blocks; ++spin) {
+        if (spin < kSpinsBeforeYield)
+            pause_briefly();
+        else
+            std::this_thread::yield();  // the one we wait for may need this very core
+    }
 }
 
 }  // namespace gnomon

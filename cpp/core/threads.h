@@ -32,13 +32,16 @@ public:
 private:
     void work();
     void take_tasks();
+    void run_block(const std::function<void(int64_t)>& task, int64_t block);
 
     std::vector<std::thread> workers_;
-    const std::function<void(int64_t)>* task_ = nullptr;
-    int64_t count_ = 0;
-    std::atomic<int64_t> next_{0};
-    std::atomic<int> busy_{0};
-    std::atomic<uint64_t> generation_{0};
+    // The job under way: its number (32 bits), the next unclaimed block (16) and how many blocks
+    // there are (16). One word, so that a worker that comes late can only claim what is still to
+    // be done, and nobody need wait for it.
+    std::atomic<uint64_t> job_{0};
+    std::atomic<const std::function<void(int64_t)>*> task_{nullptr};
+    std::atomic<int64_t> count_{0}, block_size_{1};
+    std::atomic<int64_t> done_{0};
     std::atomic<bool> is_stopping_{false};
     std::atomic<int> sleepers_{0};
     std::mutex mutex_;

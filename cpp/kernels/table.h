@@ -34,6 +34,7 @@ struct KernelTable {
     float (*exp_and_sum)(float shift, int64_t n, float* y);  // y = exp(y − shift), returns Σ y
     float (*exp_sum)(float shift, int64_t n, const float* x);  // Σ exp(x − shift)
     // q = round(x · 127 / max|x|); returns the scale max|x| / 127; *sum = Σ q.
+    // A vector of less than 1e-30 gives zeros.
     float (*quantize)(const float* x, int64_t n, int8_t* q, int32_t* sum);
     void (*to_f16)(const float* x, int64_t n, uint16_t* y);
 

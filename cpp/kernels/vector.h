@@ -149,11 +149,11 @@ static float quantize(const float* x, int64_t n, int8_t* q, int32_t* total) {
     F m = set(0.0f);
     each_vector(n, [&](int64_t i, int64_t c) { m = maximum(m, absolute(load_up_to(x + i, c))); });
     const float peak = largest(m);
-    const F factor = set(peak > 0.0f ? 127.0f / peak : 0.0f);
+    // Next to nothing counts as nothing: 127 / peak would overflow.
+    const F factor = set(peak > 1e-30f ? 127.0f / peak : 0.0f);
     int32_t t = 0;
-    // The clamp matters only for a peak so small that 127 / peak overflows.
     each_vector(n, [&](int64_t i, int64_t c) {
-        const F v = minimum(maximum(nearest(load_up_to(x + i, c) * factor), set(-127.0f)), set(127.0f));
+        const F v = nearest(load_up_to(x + i, c) * factor);
         if (c == F::N) {
             t += store_i8(q + i, v);
         } else {

@@ -69,9 +69,7 @@ LLAMA3 = dict(
     high_freq_factor=4.0,
     original_max_position_embeddings=64,
 )
-YARN = dict(
-    rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=64
-)
+YARN = dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=64)
 LINEAR = dict(rope_type="linear", rope_theta=10000.0, factor=2.0)
 
 # name -> (transformers' configuration class, what differs from BASE)
@@ -99,7 +97,6 @@ CASES: dict[str, tuple[str, dict]] = {
             sliding_window_pattern=2,
             query_pre_attn_scalar=24,
             tie_word_embeddings=True,
-            attn_logit_softcapping=30.0,
             final_logit_softcapping=20.0,
             hidden_activation="gelu_pytorch_tanh",
             rope_parameters=dict(
@@ -123,7 +120,9 @@ def transformers_model(case: str) -> transformers.PreTrainedModel:
         for name, parameter in model.named_parameters():
             spread = torch.randn(parameter.shape, generator=generator)
             is_norm = "norm" in name
-            parameter.copy_((0.2 * spread + (0 if "gemma" in case else 1)) if is_norm else 0.2 * spread)
+            parameter.copy_(
+                (0.2 * spread + (0 if "gemma" in case else 1)) if is_norm else 0.2 * spread
+            )
     return model.eval()
 
 

@@ -152,9 +152,7 @@ def _additive(
     )
 
 
-def _int8(
-    factory: LayerFactory, encoded: EncodedWeight, bias: np.ndarray | None
-) -> _native.Linear:
+def _int8(factory: LayerFactory, encoded: EncodedWeight, bias: np.ndarray | None) -> _native.Linear:
     return _native.dense_linear(
         np.ascontiguousarray(encoded.tensors["codes"]),
         scales=_row_scales(encoded.tensors["scales"], encoded.shape[0]),

@@ -37,7 +37,7 @@ def perplexity(
     not full is left out, unless it is the only one.
     """
     ids = np.ascontiguousarray(token_ids, dtype=np.int32)
-    if not 2 <= window or not 1 <= stride <= window:
+    if not window >= 2 or not 1 <= stride <= window:
         raise UsageError(
             f"window is {window} and stride {stride}; expected window >= 2 and 1 <= stride <= window."
         )

@@ -37,7 +37,9 @@ class SamplingOptions:
             _require("top_p", self.top_p, "above 0 and at most 1", 0 < self.top_p <= 1)
         if self.min_p is not None:
             _require("min_p", self.min_p, "from 0 to 1", 0 <= self.min_p <= 1)
-        _require("repetition_penalty", self.repetition_penalty, "above 0", self.repetition_penalty > 0)
+        _require(
+            "repetition_penalty", self.repetition_penalty, "above 0", self.repetition_penalty > 0
+        )
         if self.seed is not None:
             is_valid = isinstance(self.seed, int) and self.seed >= 0
             _require("seed", self.seed, "a whole number from 0", is_valid)

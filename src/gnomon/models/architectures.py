@@ -142,9 +142,7 @@ class _Keys:
             raise ModelError(f"config.json: {key} is {value!r}; expected 1 to {high}.")
         return value
 
-    def number(
-        self, key: str, default: float, *, above: float, below: float = math.inf
-    ) -> float:
+    def number(self, key: str, default: float, *, above: float, below: float = math.inf) -> float:
         value = self.values.get(key)
         value = default if value is None else value
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -188,7 +186,9 @@ def _recognise(hf_config: Mapping[str, Any]) -> tuple[str, Architecture, _Keys]:
             outer = {k: v for k, v in values.items() if k in _OUTER_KEYS}
             values = outer | text
         if values.get("use_bidirectional_attention"):
-            raise ModelError("config.json: use_bidirectional_attention is set; we run causal models.")
+            raise ModelError(
+                "config.json: use_bidirectional_attention is set; we run causal models."
+            )
         return name, architecture, _Keys(dict(architecture.defaults) | values)
     raise ModelError(
         f"config.json: model_type is {model_type!r}; known architectures are "
@@ -210,7 +210,9 @@ def _head_dim(keys: _Keys, architecture: Architecture, hidden_size: int, num_hea
             )
     head_dim = keys.integer("head_dim", default, high=4096)
     if head_dim % 2:
-        raise ModelError(f"config.json: head_dim is {head_dim}; rotary embeddings need an even one.")
+        raise ModelError(
+            f"config.json: head_dim is {head_dim}; rotary embeddings need an even one."
+        )
     return head_dim
 
 
@@ -310,9 +312,7 @@ def _ropes(
     )
 
 
-def _rope_parameters(
-    keys: _Keys, architecture: Architecture, layer_type: str
-) -> dict[str, Any]:
+def _rope_parameters(keys: _Keys, architecture: Architecture, layer_type: str) -> dict[str, Any]:
     """The rope parameters of one kind of layer, of either generation of configurations.
 
     transformers 5 has `rope_parameters`, flat or keyed by kind of layer. transformers 4 has

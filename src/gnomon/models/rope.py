@@ -34,7 +34,7 @@ def make_rope(
     Raises ModelError if the type is unknown or a number it needs is missing or absurd.
     """
     rope_type = parameters.get("rope_type", parameters.get("type", "default"))
-    if rope_type not in ROPE_TYPES:
+    if not isinstance(rope_type, str) or rope_type not in ROPE_TYPES:
         raise ModelError(
             f"RoPE type {rope_type!r} is not supported; expected one of {', '.join(ROPE_TYPES)}."
         )
@@ -46,15 +46,22 @@ def make_rope(
     rope = ROPE_TYPES[rope_type](plain, parameters, theta, max_context)
     inverse_frequencies = rope.inverse_frequencies
     if factors is not None:
-        divisors = np.asarray(factors, dtype=np.float64)
-        if divisors.shape != plain.shape or not np.all(np.isfinite(divisors) & (divisors > 0)):
-            raise ModelError(
-                f"gnomon_rope_factors must be {plain.size} positive numbers, one for each frequency."
-            )
-        inverse_frequencies = inverse_frequencies / divisors
+        inverse_frequencies = inverse_frequencies / _divisors(factors, plain.size)
     return Rope(
         inverse_frequencies=inverse_frequencies.astype(np.float32), amplitude=rope.amplitude
     )
+
+
+def _divisors(factors: Sequence[float], count: int) -> np.ndarray:
+    try:
+        divisors = np.asarray(factors, dtype=np.float64)
+    except (TypeError, ValueError):
+        divisors = np.empty(0)
+    if divisors.shape != (count,) or not np.all(np.isfinite(divisors) & (divisors > 0)):
+        raise ModelError(
+            f"gnomon_rope_factors must be {count} positive numbers, one for each frequency."
+        )
+    return divisors
 
 
 def _default(plain: np.ndarray, parameters: Parameters, theta: float, max_context: int) -> Rope:

@@ -1,0 +1,279 @@
+// Every instruction set against plain loops written here.
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "core/half.h"
+#include "kernels/table.h"
+
+using namespace gnomon;
+
+namespace {
+
+std::vector<const KernelTable*> all_kernels() {
+    std::vector<const KernelTable*> found;
+    for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512})
+        if (isa <= detect_isa()) found.push_back(&kernels(isa));
+    return found;
+}
+
+std::vector<float> random_floats(int64_t n, unsigned seed) {
+    std::mt19937 rng(seed);
+    std::normal_distribution<float> normal;
+    std::vector<float> v(static_cast<std::size_t>(n));
+    for (float& f : v) f = normal(rng);
+    return v;
+}
+
+template <class T>
+std::vector<T> random_bytes(int64_t n, unsigned seed) {
+    std::mt19937 rng(seed);
+    std::vector<T> v(static_cast<std::size_t>(n));
+    for (T& b : v) b = static_cast<T>(rng() & 255);
+    return v;
+}
+
+bool is_close(double a, double b, double tolerance) { return std::abs(a - b) <= tolerance * (1.0 + std::abs(b)); }
+
+// The state of weight t of a tile, straight from docs/trellis-format.md.
+int state_of(const uint8_t* tile, int bits, int t) {
+    int state = 0;
+    for (int i = 0; i < 8; ++i) {
+        const int b = (bits * t + i) % (256 * bits);
+        state |= ((tile[b >> 3] >> (b & 7)) & 1) << i;
+    }
+    return state;
+}
+
+}  // namespace
+
+TEST(trellis_dot_and_strips_are_exact) {
+    for (int bits : {2, 3, 4})
+        for (int64_t tiles : {1, 2, 3, 36}) {
+            const auto codes = random_bytes<uint8_t>(tiles * 32 * bits, 1);
+            auto table = random_bytes<int8_t>(256, 2);
+            table[7] = -128;
+            table[8] = 127;
+            constexpr int64_t n = 31;
+            const int64_t stride = 16 * tiles + 64;
+            auto q = random_bytes<int8_t>(n * stride, 3);
+            for (auto& v : q) v = v == -128 ? static_cast<int8_t>(-127) : v;
+            std::vector<int32_t> sums(n, 0), expected(n * 16, 0);
+            for (int64_t t = 0; t < n; ++t)
+                for (int64_t c = 0; c < 16 * tiles; ++c) {
+                    const int x = q[static_cast<std::size_t>(t * stride + c)];
+                    sums[static_cast<std::size_t>(t)] += x;
+                    for (int row = 0; row < 16; ++row) {
+                        const uint8_t* tile = codes.data() + c / 16 * 32 * bits;
+                        const int state = state_of(tile, bits, 16 * row + static_cast<int>(c % 16));
+                        expected[static_cast<std::size_t>(16 * t + row)] +=
+                            table[static_cast<std::size_t>(state)] * x;
+                    }
+                }
+            for (const KernelTable* k : all_kernels()) {
+                std::vector<int32_t> acc(n * 16, -1);
+                for (std::size_t t = 0; t < n; ++t)
+                    k->trellis_dot[bits - 2](codes.data(), tiles, table.data(),
+                                             q.data() + static_cast<int64_t>(t) * stride, sums[t],
+                                             acc.data() + 16 * t);
+                CHECK(acc == expected);
+                std::vector<uint8_t> strip(static_cast<std::size_t>(256 * tiles));
+                k->trellis_decode[bits - 2](codes.data(), tiles, table.data(), strip.data());
+                for (int64_t count : {1, 2, 5, 12, 31}) {
+                    std::vector<int32_t> some(static_cast<std::size_t>(16 * count), -1);
+                    k->strip_multiply(strip.data(), tiles, q.data(), stride, sums.data(), count, some.data());
+                    CHECK(std::equal(some.begin(), some.end(), expected.begin()));
+                }
+            }
+        }
+}
+
+TEST(trellis_sums_do_not_overflow_at_the_widest) {
+    constexpr int64_t tiles = 4096;  // 65,536 columns
+    const std::vector<uint8_t> codes(static_cast<std::size_t>(tiles * 64), 0);
+    for (int8_t extreme : {static_cast<int8_t>(-128), static_cast<int8_t>(127)}) {
+        const std::vector<int8_t> table(256, extreme), q(static_cast<std::size_t>(16 * tiles), 127);
+        for (const KernelTable* k : all_kernels()) {
+            int32_t acc[16];
+            k->trellis_dot[0](codes.data(), tiles, table.data(), q.data(), 127 * 65536, acc);
+            for (int32_t a : acc) CHECK(a == extreme * 127 * 65536);
+        }
+    }
+}
+
+TEST(quantize_is_the_same_everywhere) {
+    for (int64_t n : {1, 5, 16, 17, 40, 576, 1000}) {
+        const auto x = random_floats(n, 4);
+        float peak = 0.0f;
+        for (float v : x) peak = std::max(peak, std::abs(v));
+        for (const KernelTable* k : all_kernels()) {
+            std::vector<int8_t> q(static_cast<std::size_t>(n));
+            int32_t sum = -1, expected_sum = 0;
+            CHECK(k->quantize(x.data(), n, q.data(), &sum) == peak / 127.0f);
+            for (std::size_t i = 0; i < q.size(); ++i) {
+                CHECK(q[i] == static_cast<int8_t>(std::nearbyint(x[i] * (127.0f / peak))));
+                expected_sum += q[i];
+            }
+            CHECK(sum == expected_sum);
+        }
+    }
+    for (const KernelTable* k : all_kernels()) {  // nothing, and next to nothing
+        const float zeros[3] = {}, tiny[3] = {1e-42f, -1e-42f, 0.0f};
+        int8_t q[3];
+        int32_t sum;
+        CHECK(k->quantize(zeros, 3, q, &sum) == 0.0f && sum == 0);
+        k->quantize(tiny, 3, q, &sum);
+        CHECK(q[0] == 0 && q[1] == 0 && sum == 0);
+    }
+}
+
+TEST(dense_products_of_odd_shapes) {
+    for (int64_t in : {1, 7, 16, 17, 40, 576})
+        for (int64_t rows : {1, 3, 16, 19})
+            for (int64_t n : {1, 2, 5, 33}) {
+                const auto w = random_floats(rows * in, 5), x = random_floats(n * in, 6);
+                std::vector<uint16_t> f16, bf16;
+                std::vector<int8_t> i8;
+                for (float v : w) {
+                    f16.push_back(float_to_f16(v));
+                    bf16.push_back(static_cast<uint16_t>(float_to_bits(v) >> 16));
+                    i8.push_back(static_cast<int8_t>(std::lrint(20 * std::fmin(std::fmax(v, -6), 6))));
+                }
+                const void* weights[kDtypes] = {w.data(), f16.data(), bf16.data(), i8.data()};
+                for (int dtype = 0; dtype < kDtypes; ++dtype)
+                    for (const KernelTable* k : all_kernels()) {
+                        std::vector<float> y(static_cast<std::size_t>(n * rows), -1.0f);
+                        k->dense[dtype](weights[dtype], in, rows, in, x.data(), in, n, y.data(), rows);
+                        for (int64_t t = 0; t < n; ++t)
+                            for (int64_t r = 0; r < rows; ++r) {
+                                double sum = 0.0, size = 0.0;
+                                for (int64_t c = 0; c < in; ++c) {
+                                    const auto at = static_cast<std::size_t>(r * in + c);
+                                    const float each[] = {w[at], f16_to_float(f16[at]), bf16_to_float(bf16[at]),
+                                                          static_cast<float>(i8[at])};
+                                    const double term =
+                                        static_cast<double>(each[dtype]) * x[static_cast<std::size_t>(t * in + c)];
+                                    sum += term;
+                                    size += std::abs(term);
+                                }
+                                CHECK(std::abs(y[static_cast<std::size_t>(t * rows + r)] - sum) <= 1e-6 * size);
+                            }
+                    }
+            }
+}
+
+TEST(weighted_sums_of_odd_shapes) {
+    for (int64_t dim : {2, 16, 24, 64, 80})
+        for (int64_t count : {1, 3, 50})
+            for (int64_t n : {1, 4, 6}) {
+                const auto v = random_floats(count * dim, 7), p = random_floats(n * count, 8);
+                for (const KernelTable* k : all_kernels()) {
+                    std::vector<float> y(static_cast<std::size_t>(n * dim), -1.0f);
+                    k->weighted_sum[0](v.data(), dim, count, dim, p.data(), count, n, y.data(), dim);
+                    for (int64_t t = 0; t < n; ++t)
+                        for (int64_t d = 0; d < dim; ++d) {
+                            double sum = 0.0;
+                            for (int64_t i = 0; i < count; ++i)
+                                sum += static_cast<double>(p[static_cast<std::size_t>(t * count + i)]) *
+                                       v[static_cast<std::size_t>(i * dim + d)];
+                            CHECK(is_close(y[static_cast<std::size_t>(t * dim + d)], sum, 1e-5));
+                        }
+                }
+            }
+}
+
+TEST(hadamard_is_exactly_the_same_everywhere_and_its_own_inverse) {
+    for (int64_t n = 1; n <= 4096; n *= 2) {
+        const auto x = random_floats(n, 9);
+        std::vector<float> first;
+        for (const KernelTable* k : all_kernels()) {
+            auto y = x;
+            k->hadamard(y.data(), n);
+            if (first.empty()) first = y;
+            CHECK(y == first);
+            k->hadamard(y.data(), n);
+            for (std::size_t i = 0; i < y.size(); ++i) CHECK(is_close(y[i], x[i], 1e-5));
+        }
+    }
+}
+
+TEST(hadamard_of_four_is_sylvesters) {
+    for (const KernelTable* k : all_kernels()) {
+        float x[4] = {1.0f, 2.0f, 3.0f, 4.0f};
+        k->hadamard(x, 4);
+        CHECK(x[0] == 5.0f && x[1] == -1.0f && x[2] == -2.0f && x[3] == 0.0f);
+    }
+}
+
+TEST(elementwise_functions) {
+    for (int64_t n : {1, 9, 16, 100}) {
+        auto gate = random_floats(n, 10);
+        for (float& g : gate) g *= 6.0f;
+        gate[0] = -120.0f;
+        const auto up = random_floats(n, 11);
+        for (const KernelTable* k : all_kernels()) {
+            auto silu = gate, gelu = gate, cap = gate, e = gate;
+            k->silu_multiply(silu.data(), up.data(), n);
+            k->gelu_tanh_multiply(gelu.data(), up.data(), n);
+            k->softcap(5.0f, n, cap.data());
+            const float highest = k->maximum(gate.data(), n);
+            const float total = k->exp_and_sum(highest, n, e.data());
+            CHECK(is_close(k->exp_sum(highest, n, gate.data()), total, 1e-6));
+            std::vector<float> normed(gate.size());
+            k->rms_norm(gate.data(), up.data(), n, 1e-5f, 1.0f, normed.data());
+            double sum = 0.0, squares = 0.0;
+            for (float g : gate) {
+                CHECK(g <= highest);
+                sum += std::exp(static_cast<double>(g) - highest);
+                squares += static_cast<double>(g) * g;
+            }
+            CHECK(is_close(total, sum, 1e-5));
+            const double factor = 1.0 / std::sqrt(squares / static_cast<double>(n) + 1e-5);
+            for (std::size_t i = 0; i < gate.size(); ++i) {
+                const double g = gate[i], u = up[i];
+                const double inner = std::sqrt(2.0 / std::acos(-1.0)) * (g + 0.044715 * g * g * g);
+                CHECK(is_close(silu[i], g / (1.0 + std::exp(-g)) * u, 1e-5));
+                CHECK(is_close(gelu[i], 0.5 * g * (1.0 + std::tanh(inner)) * u, 1e-5));
+                CHECK(is_close(cap[i], 5.0 * std::tanh(g / 5.0), 1e-5));
+                CHECK(is_close(normed[i], g * factor * (1.0 + u), 1e-5));
+            }
+        }
+    }
+}
+
+TEST(halves_round_trip_and_agree) {
+    for (uint32_t h = 0; h < 0x10000; ++h) {
+        const auto half = static_cast<uint16_t>(h);
+        const float value = f16_to_float(half);
+        if (std::isnan(value)) continue;
+        CHECK(float_to_f16(value) == half);
+        for (const KernelTable* k : all_kernels()) {
+            float many[16];
+            uint16_t back[16];
+            for (float& m : many) m = value * 1.0003f;
+            k->to_f16(many, 16, back);
+            CHECK(back[0] == float_to_f16(many[0]));
+        }
+    }
+}
+
+TEST(additive_codes_are_sums_of_their_entries) {
+    constexpr int64_t groups = 5, books = 3;
+    const auto codes = random_bytes<uint8_t>(groups * books, 12);
+    const auto codebooks = random_floats(books * 256 * 8, 13);
+    for (const KernelTable* k : all_kernels()) {
+        std::vector<float> y(groups * 8);
+        k->additive_decode(codes.data(), groups, books, codebooks.data(), 0.5f, y.data());
+        for (std::size_t g = 0; g < groups; ++g)
+            for (std::size_t i = 0; i < 8; ++i) {
+                double sum = 0.0;
+                for (std::size_t b = 0; b < books; ++b)
+                    sum += codebooks[(b * 256 + codes[g * books + b]) * 8 + i];
+                CHECK(is_close(y[g * 8 + i], 0.5 * sum, 1e-6));
+            }
+    }
+}

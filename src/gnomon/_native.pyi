@@ -1,0 +1,121 @@
+"""The native core, as cpp/bind_*.cpp export it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+def usable_cores() -> int: ...
+def chosen_isa() -> str: ...
+def detected_isa() -> str: ...
+def rotate(
+    x: np.ndarray,
+    signs: np.ndarray | None = None,
+    inverse: bool = False,
+    threads: int = 1,
+    isa: str | None = None,
+) -> None: ...
+
+class Rotation:
+    def __init__(self, width: int, signs: np.ndarray | None = None) -> None: ...
+    @property
+    def width(self) -> int: ...
+
+class Linear:
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def weight_bytes(self) -> int: ...
+    def multiply(self, x: np.ndarray, threads: int = 1, isa: str | None = None) -> np.ndarray: ...
+    def read_row(self, row: int, isa: str | None = None) -> np.ndarray: ...
+
+def dense_linear(
+    weights: np.ndarray, scales: np.ndarray | None = None, bias: np.ndarray | None = None
+) -> Linear: ...
+def trellis_linear(
+    codes: np.ndarray,
+    table: np.ndarray,
+    scales: np.ndarray,
+    out: int,
+    in_: int,
+    input_rotation: Rotation | None = None,
+    output_rotation: Rotation | None = None,
+    bias: np.ndarray | None = None,
+) -> Linear: ...
+def additive_linear(
+    codes: np.ndarray, codebooks: np.ndarray, scales: np.ndarray, bias: np.ndarray | None = None
+) -> Linear: ...
+
+class DecoderConfig:
+    def __init__(
+        self,
+        *,
+        vocab: int,
+        hidden: int,
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        attention_scale: float,
+        attention_softcap: float,
+        rope_frequencies: Sequence[Sequence[float]],
+        rope_amplitudes: Sequence[float],
+        activation: str,
+        norm_eps: float,
+        norm_offset: float,
+        embedding_scale: float,
+        logit_softcap: float,
+        experts_per_token: int,
+    ) -> None: ...
+
+class FeedForward:
+    def __init__(self, *, gate: Linear, up: Linear, down: Linear) -> None: ...
+
+class Block:
+    def __init__(
+        self,
+        *,
+        q: Linear,
+        k: Linear,
+        v: Linear,
+        o: Linear,
+        router: Linear | None,
+        experts: Sequence[FeedForward],
+        attention_norm: np.ndarray | None,
+        attention_post_norm: np.ndarray | None,
+        mlp_norm: np.ndarray | None,
+        mlp_post_norm: np.ndarray | None,
+        q_norm: np.ndarray | None,
+        k_norm: np.ndarray | None,
+        rope: int,
+        window: int,
+    ) -> None: ...
+
+class Decoder:
+    def __init__(
+        self,
+        *,
+        config: DecoderConfig,
+        embedding: Linear,
+        blocks: Sequence[Block],
+        final_norm: np.ndarray,
+        head: Linear,
+        threads: int,
+        isa: str | None = None,
+    ) -> None: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def weight_bytes(self) -> int: ...
+
+class Session:
+    def __init__(self, decoder: Decoder, capacity: int, cache: str = "float32") -> None: ...
+    @property
+    def length(self) -> int: ...
+    @property
+    def capacity(self) -> int: ...
+    @property
+    def cache_bytes(self) -> int: ...
+    def truncate(self, length: int) -> None: ...
+    def forward(self, tokens: np.ndarray) -> np.ndarray: ...
+    def forward_all(self, tokens: np.ndarray) -> np.ndarray: ...
+    def score(self, tokens: np.ndarray) -> np.ndarray: ...
+    def hidden(self, tokens: np.ndarray) -> np.ndarray: ...

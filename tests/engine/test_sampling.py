@@ -1,0 +1,92 @@
+"""The sampler against transformers' logits processors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    MinPLogitsWarper,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from gnomon.engine.sampling import Sampler, SamplingOptions, processed_scores
+from gnomon.errors import UsageError
+
+LOGITS = (3 * np.random.default_rng(3).standard_normal(200)).astype(np.float32)
+SEEN = [5, 9, 9, 120]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        SamplingOptions(temperature=0.7),
+        SamplingOptions(temperature=1.0, top_k=7),
+        SamplingOptions(temperature=1.0, top_p=0.8),
+        SamplingOptions(temperature=1.3, top_p=0.01),
+        SamplingOptions(temperature=1.0, min_p=0.05),
+        SamplingOptions(temperature=1.0, repetition_penalty=1.4),
+        SamplingOptions(temperature=0.8, top_k=30, top_p=0.9, min_p=0.02, repetition_penalty=0.8),
+    ],
+)
+def test_scores_are_transformers(options):
+    scores = torch.from_numpy(LOGITS)[None].clone()
+    seen = torch.tensor([SEEN])
+    if options.repetition_penalty != 1.0:
+        scores = RepetitionPenaltyLogitsProcessor(options.repetition_penalty)(seen, scores)
+    scores = TemperatureLogitsWarper(options.temperature)(seen, scores)
+    if options.top_k is not None:
+        scores = TopKLogitsWarper(options.top_k)(seen, scores)
+    if options.top_p is not None:
+        scores = TopPLogitsWarper(options.top_p)(seen, scores)
+    if options.min_p is not None:
+        scores = MinPLogitsWarper(options.min_p)(seen, scores)
+    np.testing.assert_allclose(
+        processed_scores(LOGITS, SEEN, options), scores[0].numpy(), rtol=1e-5
+    )
+
+
+def test_greedy_takes_the_likeliest_after_the_penalty():
+    logits = np.array([1.0, 3.0, 2.0], np.float32)
+    assert Sampler().choose(logits, [1]) == 1
+    penalised = Sampler(SamplingOptions(repetition_penalty=2.0))
+    assert penalised.choose(logits, [1]) == 2
+    np.testing.assert_array_equal(logits, [1.0, 3.0, 2.0])
+
+
+def test_draws_follow_the_probabilities():
+    logits = np.log(np.array([0.5, 0.3, 0.2, 1e-30])).astype(np.float32)
+    sampler = Sampler(SamplingOptions(temperature=1.0, seed=4))
+    draws = np.bincount([sampler.choose(logits, []) for _ in range(20000)], minlength=4) / 20000
+    np.testing.assert_allclose(draws, [0.5, 0.3, 0.2, 0.0], atol=0.015)
+
+
+def test_a_seed_repeats():
+    def draw(seed: int) -> list[int]:
+        sampler = Sampler(SamplingOptions(temperature=1.0, seed=seed))
+        return [sampler.choose(LOGITS, []) for _ in range(20)]
+
+    assert draw(1) == draw(1)
+    assert draw(1) != draw(2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(temperature=-1.0),
+        dict(temperature=float("nan")),
+        dict(top_k=0),
+        dict(top_k=1.5),
+        dict(top_p=0.0),
+        dict(top_p=1.1),
+        dict(min_p=-0.1),
+        dict(repetition_penalty=0.0),
+        dict(seed=-1),
+    ],
+)
+def test_nonsense_is_refused(change):
+    with pytest.raises(UsageError, match=next(iter(change))):
+        SamplingOptions(**change)
