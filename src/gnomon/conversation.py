@@ -17,6 +17,7 @@ from gnomon.engine import generate
 
 if TYPE_CHECKING:
     from gnomon.engine import Engine, Sampler, Session
+    from gnomon.engine.generate import StopReason
     from gnomon.models.tokenizer import Tokenizer
 
 
@@ -27,6 +28,7 @@ class Piece:
     text: str
     token: int | None  # None: no token, only text that had waited for one
     log_probability: float | None = None
+    stop_reason: StopReason | None = None  # of the last token
 
 
 def stream_text(
@@ -52,7 +54,10 @@ def stream_text(
         session=session,
     ):
         yield Piece(
-            text=decoder.feed(token.id), token=token.id, log_probability=token.log_probability
+            text=decoder.feed(token.token),
+            token=token.token,
+            log_probability=token.log_probability,
+            stop_reason=token.stop_reason,
         )
     rest = decoder.flush()
     if rest:

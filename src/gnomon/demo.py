@@ -17,6 +17,7 @@ import json
 import math
 import os
 import platform
+import re
 import statistics
 import time
 from dataclasses import asdict, dataclass
@@ -27,10 +28,10 @@ from typing import TYPE_CHECKING, Any
 import gnomon
 from gnomon.compress import CompressOptions, compress
 from gnomon.data import evaluation_text
-from gnomon.engine import Engine, Sampler, generate, perplexity
+from gnomon.engine import Engine, generate, perplexity
 from gnomon.errors import OutputError
 from gnomon.models import open_model, require_tokenizer
-from gnomon.progress import OnProgress, Progress
+from gnomon.progress import OnProgress, Progress, within
 from gnomon.report import LayerRow, Measurement, write_report
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ RESULT_NAME = "demo.json"
 DEFAULT_PROMPT = "Why is the sky blue?"
 
 _FORMAT = "gnomon-demo"
+_QUANTISED = re.compile(r"[.-](I?Q\d\w*|B?F(16|32))$", re.IGNORECASE)  # Model.Q4_1.gguf
 _WINDOW = 512  # tokens; the stride is the same, so that no token is measured twice
 _DECODED_TOKENS = 64
 _DECODING_RUNS = 3
@@ -53,6 +55,7 @@ class Demonstration:
 
     original: Measurement
     compressed: Measurement
+    name: str  # of the model, as a title
     model: Model  # the compressed one, read back from its folder
     engine: Engine  # that runs it
     layers: tuple[LayerRow, ...]
@@ -89,7 +92,11 @@ def run_demo(
 
     start_s = time.perf_counter()
     result = compress(
-        original, output / MODEL_FOLDER, options=options, overwrite=True, on_progress=on_progress
+        original,
+        output / MODEL_FOLDER,
+        options=options,
+        overwrite=True,
+        on_progress=within("compressing", on_progress),
     )
     compressed = open_model(str(result.output))
     engine = Engine(compressed, threads=threads)
@@ -101,6 +108,7 @@ def run_demo(
     return Demonstration(
         original=_measurement("original", original, parameters, before, original_s),
         compressed=_measurement("compressed", compressed, parameters, after, compressed_s),
+        name=_QUANTISED.sub("", original.source.name.removesuffix(".gguf")),
         model=compressed,
         engine=engine,
         layers=tuple(result.layers),
@@ -121,7 +129,7 @@ def write_results(
         "format": _FORMAT,
         "version": 1,
         "gnomon_version": gnomon.__version__,
-        "model": done.model.name,
+        "model": done.name,
         "source": done.source,
         "original": asdict(done.original),
         "compressed": asdict(done.compressed),
@@ -135,7 +143,7 @@ def write_results(
         },
         "options": {
             "codec": done.options.codec,
-            "bits": done.options.bits,
+            "bits": done.options.width,
             "head_bits": done.options.head_bits,
             "seed": done.options.seed,
         },
@@ -146,12 +154,12 @@ def write_results(
     }
     write_report(
         output / REPORT_NAME,
-        model=done.model.name,
+        model=done.name,
         measurements=[done.original, done.compressed],
         layers=done.layers,
         settings={
             "codec": done.options.codec,
-            "bits a weight": f"{done.options.bits} in the blocks, "
+            "bits a weight": f"{done.options.width} in the blocks, "
             f"{done.options.head_bits} in the embedding and head",
             "calibration": "bundled WikiText-2 slice, validation part",
             "perplexity": f"{done.windows} windows of {done.window} tokens, stride {done.window}, "
@@ -214,10 +222,7 @@ def decoding_speed(
     speeds = []
     for _ in range(runs):
         arrivals_s = [
-            time.perf_counter()
-            for _ in generate(
-                engine, prompt_ids, max_tokens=tokens + 1, sampler=Sampler(temperature=0.0)
-            )
+            time.perf_counter() for _ in generate(engine, prompt_ids, max_tokens=tokens + 1)
         ]
         if len(arrivals_s) > 1:
             speeds.append((len(arrivals_s) - 1) / (arrivals_s[-1] - arrivals_s[0]))

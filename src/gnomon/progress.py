@@ -17,3 +17,17 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+
+
+def within(stage: str, on_progress: OnProgress) -> OnProgress:
+    """For a job that is one stage of a larger one: its own stages become the detail.
+
+    >>> within("compressing", print)(Progress(stage="round", done=3, total=31, detail="3"))
+    Progress(stage='compressing', done=3, total=31, detail='round 3')
+    """
+
+    def report(step: Progress) -> None:
+        detail = f"{step.stage} {step.detail}".rstrip()
+        on_progress(Progress(stage=stage, done=step.done, total=step.total, detail=detail))
+
+    return report

@@ -134,11 +134,15 @@ class LayerReport:
 @dataclass(frozen=True, kw_only=True)
 class CompressOptions:
     codec: str = "trellis"
-    bits: int = 2
+    bits: int | None = None
     head_bits: int = 4
     calibration: Path | None = None
     calibration_tokens: int = 1024
     seed: int = 0
+
+    @property
+    def width(self) -> int:
+        return 2 if self.bits is None else self.bits
 
 
 class House:
@@ -170,13 +174,17 @@ def _generate(engine, prompt_ids, *, max_tokens, sampler=None, stop_ids=(), sess
     if session is not None:
         session.read.append(len(prompt_ids))
         session.length += len(prompt_ids)
-    for count, token in enumerate([*ANSWER.encode(), EOS][:max_tokens]):
+    answer = [*ANSWER.encode(), EOS][:max_tokens]
+    for count, token in enumerate(answer):
         if House.interrupt_after == count:
             House.interrupt_after = None
             raise KeyboardInterrupt
-        if session is not None:
-            session.length += 1
-        yield SimpleNamespace(id=token, log_probability=-0.5)
+        reason = None
+        if count == len(answer) - 1:
+            reason = "stop_token" if token in stop_ids else "max_tokens"
+        yield SimpleNamespace(token=token, log_probability=-0.5, stop_reason=reason)
+        if session is not None and reason is None:
+            session.length += 1  # the last token is chosen but not read
 
 
 def _perplexity(engine, token_ids, *, window=512, stride=512, max_windows=None):
@@ -191,10 +199,10 @@ def _compress(
     from gnomon.progress import Progress
 
     House.compressed.append({"options": options, "resume": resume, "overwrite": overwrite})
-    on_progress(Progress(stage="compressing", done=0, total=2, detail="block 0"))
+    on_progress(Progress(stage="round", done=0, total=2, detail="0"))
     if House.interrupt_after is not None:
         raise KeyboardInterrupt
-    on_progress(Progress(stage="compressing", done=2, total=2))
+    on_progress(Progress(stage="write", done=2, total=2))
     output.mkdir(parents=True, exist_ok=True)
     (output / "gnomon.json").write_text(json.dumps({"format": "gnomon"}))
     return SimpleNamespace(
@@ -206,7 +214,7 @@ def _compress(
     )
 
 
-def _sampler(**settings: Any) -> SimpleNamespace:
+def _sampling_options(**settings: Any) -> SimpleNamespace:
     House.samplers.append(settings)
     return SimpleNamespace(**settings)
 
@@ -221,7 +229,8 @@ def modules() -> dict[str, ModuleType]:
         },
         "gnomon.engine": {
             "Engine": Engine,
-            "Sampler": _sampler,
+            "Sampler": lambda options: options,
+            "SamplingOptions": _sampling_options,
             "generate": _generate,
             "perplexity": _perplexity,
         },

@@ -82,7 +82,7 @@ def test_compress_hands_its_options_on(gnomon, house, tmp_path):
 
 def test_progress_is_on_stderr_and_can_be_silenced(gnomon, house, tmp_path):
     run = gnomon("compress", "-o", str(tmp_path / "m"))
-    assert "compressing 0/2  block 0" in run.stderr
+    assert "compressing 0/2  round 0" in run.stderr
     assert "compressing" not in run.stdout
     assert gnomon("compress", "-o", str(tmp_path / "m"), "--quiet").stderr == ""
 
@@ -124,6 +124,12 @@ def test_the_seed_that_was_drawn_is_told(gnomon, house):
     result = gnomon("generate", "--prompt", "Why?", "--json").json
     assert house.samplers[0]["seed"] == result["seed"]
     assert gnomon("generate", "--prompt", "Why?", "--json", "--seed", "5").json["seed"] == 5
+
+
+def test_sampling_that_is_off_is_off(gnomon, house):
+    gnomon("generate", "--prompt", "Why?", "--top-k", "0", "--top-p", "1", "--min-p", "0")
+    [settings] = house.samplers
+    assert (settings["top_k"], settings["top_p"], settings["min_p"]) == (None, None, None)
 
 
 def test_a_model_without_a_template_continues_the_prompt(gnomon, house):

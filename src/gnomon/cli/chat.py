@@ -105,6 +105,8 @@ def _answer(
             for piece in pieces:
                 if not is_silent:
                     print(piece.text, end="", flush=True)
+                if piece.stop_reason == "context":
+                    print(" (the context is full; /reset begins anew)", end="", file=sys.stderr)
         except KeyboardInterrupt:
             print(" (stopped)", end="", file=sys.stderr, flush=True)
         except ContextError as error:

@@ -12,6 +12,7 @@ from gnomon.cli.options import AsJson, ModelArgument, Quiet
 from gnomon.cli.output import format_bytes, print_facts, print_json
 from gnomon.cli.progress import ProgressDisplay
 from gnomon.errors import UsageError
+from gnomon.progress import within
 
 
 def compress(
@@ -24,9 +25,15 @@ def compress(
         ),
     ],
     bits: Annotated[
-        int,
-        typer.Option(metavar="N", min=1, max=8, help="Bits a weight in the blocks' linear layers."),
-    ] = 2,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=8,
+            show_default="2, or 8 with int8",
+            help="Bits a weight in the blocks' linear layers.",
+        ),
+    ] = None,
     head_bits: Annotated[
         int,
         typer.Option(
@@ -104,7 +111,7 @@ def compress(
                 options=options,
                 resume=resume,
                 overwrite=overwrite,
-                on_progress=show,
+                on_progress=within("compressing", show),
             )
     except KeyboardInterrupt:
         print(
@@ -118,10 +125,10 @@ def compress(
             {
                 "output": result.output,
                 "model": original.name,
-                "codec": codec,
-                "bits": bits,
-                "head_bits": head_bits,
-                "seed": seed,
+                "codec": options.codec,
+                "bits": options.width,
+                "head_bits": options.head_bits,
+                "seed": options.seed,
                 "original_size_bytes": original.size_bytes,
                 "size_bytes": result.size_bytes,
                 "bits_per_weight": result.bits_per_weight,

@@ -87,7 +87,7 @@ def generate(
     tokens = [piece.token for piece in pieces if piece.token is not None]
     # The first token waits for the prompt, so decoding is timed from it on.
     decoding_s = arrivals_s[-1] - arrivals_s[0] if len(arrivals_s) > 1 else 0.0
-    is_ended = len(tokens) < max_tokens or tokens[-1] in tokenizer.eos_ids
+    is_ended = any(piece.stop_reason == "stop_token" for piece in pieces)
     output.print_json(
         {
             "model": opened.name,

@@ -43,7 +43,7 @@ def print_table(
         table.add_column(Text(column), justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    _console().print(table)
+    _print(table)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
@@ -53,15 +53,18 @@ def print_facts(facts: Mapping[str, str]) -> None:
     table.add_column(overflow="fold")
     for name, fact in facts.items():
         table.add_row(Text(name), Text(fact))
-    _console().print(table)
+    _print(table)
 
 
-def _console() -> Console:
-    # Made when needed, so that it writes to the stdout of that moment.
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 120  # in a file or a pipe nothing should wrap at 80
-    return console
+def _print(table: Table) -> None:
+    console = Console(highlight=False)  # made here: it writes to the stdout of this moment
+    if console.is_terminal:
+        console.print(table)
+        return
+    console.width = 160  # in a file or a pipe nothing should wrap at 80
+    with console.capture() as capture:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in capture.get().rstrip().splitlines()))
 
 
 def format_bytes(size_bytes: int) -> str:

@@ -96,7 +96,8 @@ class ProgressDisplay:
         assert self._task is not None
         task = next(task for task in self._bars.tasks if task.id == self._task)
         total = task.total or 1
-        self._bars.update(self._task, total=total, completed=total, detail="")
+        count = f"{total:.0f}/{total:.0f}" if task.total else ""
+        self._bars.update(self._task, total=total, completed=total, count=count, detail="")
         self._bars.stop_task(self._task)
 
     def _print_line(self, step: Step) -> None:

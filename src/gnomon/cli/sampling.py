@@ -19,15 +19,15 @@ def make_sampler(
     seed: int | None,
 ) -> tuple[Sampler, int]:
     """The sampler and its seed: the one asked for, or one drawn here, so that it can be told."""
-    from gnomon.engine import Sampler
+    from gnomon.engine import Sampler, SamplingOptions
 
     used_seed = secrets.randbelow(2**31) if seed is None else seed
-    sampler = Sampler(
+    options = SamplingOptions(
         temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
+        top_k=top_k or None,
+        top_p=top_p if top_p < 1 else None,
+        min_p=min_p or None,
         repetition_penalty=repetition_penalty,
         seed=used_seed,
     )
-    return sampler, used_seed
+    return Sampler(options), used_seed

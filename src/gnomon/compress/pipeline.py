@@ -14,6 +14,7 @@ import math
 import re
 import time
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 import gnomon
 from gnomon.codecs import EncodedWeight, decode
 from gnomon.compress.calibration import calibration_sequences
+from gnomon.compress.drift import Drift
 from gnomon.compress.job import Job, layer_record, open_job, stored_tensors
 from gnomon.compress.options import (
     CompressOptions,
@@ -34,7 +36,7 @@ from gnomon.compress.rounding import RoundedWeight, WeightRounder
 from gnomon.compress.writer import plain_tensor, require_ours, write_model
 from gnomon.errors import ModelError, UsageError
 from gnomon.models import Model, require_tokenizer
-from gnomon.models.forward import BlockOutput, embed, forward_block, rms_norm, run_block
+from gnomon.models.forward import LinearInputs, embed, forward_block, rms_norm, run_block
 
 EMBEDDING = "model.embed_tokens.weight"
 FINAL_NORM = "model.norm.weight"
@@ -111,10 +113,11 @@ class Compressor:
         total = config.num_layers + 1
         rounded: dict[str, RoundedWeight] = {}
         table = self.model.weights.load(EMBEDDING)
-        hidden = embed(config, table, tokens)
+        original = hidden = embed(config, table, tokens)
         for layer in range(config.num_layers):
             self.on_progress(Progress(stage="round", done=layer, total=total, detail=f"{layer}"))
-            block, hidden = self.round_block(layer, hidden)
+            weights = self.block_weights(layer)
+            block, original, hidden = self.round_block(layer, weights, original, hidden)
             if not np.isfinite(hidden).all():
                 raise ModelError(
                     f"The activations after block {layer} are not finite, so there is nothing to "
@@ -128,39 +131,59 @@ class Compressor:
         self.on_progress(Progress(stage="write", done=total, total=total))
         return rounded
 
-    def round_block(
-        self, layer: int, hidden: np.ndarray
-    ) -> tuple[dict[str, RoundedWeight], np.ndarray]:
-        """Block `layer` rounded, and its output on `hidden` with the rounded weights."""
+    def block_weights(self, layer: int) -> dict[str, np.ndarray]:
         prefix = f"model.layers.{layer}."
-        weights = {
-            name: self.model.weights.load(name)
-            for name in self.model.weights.names()
-            if name.startswith(prefix)
-        }
-        part = f"block-{layer:04d}"
+        weights = self.model.weights
+        return {name: weights.load(name) for name in weights.names() if name.startswith(prefix)}
+
+    def round_block(
+        self,
+        layer: int,
+        weights: dict[str, np.ndarray],
+        original: np.ndarray,
+        hidden: np.ndarray,
+    ) -> tuple[dict[str, RoundedWeight], np.ndarray, np.ndarray]:
+        """Block `layer` rounded; its output on `original`, and that of the rounded on `hidden`."""
+        config, part = self.model.config, f"block-{layer:04d}"
         if self.job.has(part):
             rounded = self.job.load(part)
-            weights |= {name: decode(weight.encoded) for name, weight in rounded.items()}
-            return rounded, run_block(self.model.config, layer, weights, hidden)
-        rounded = {}
-        for event in forward_block(self.model.config, layer, weights, hidden):
-            if isinstance(event, BlockOutput):
-                hidden = event.hidden
-                break
-            seed = derive_seed(self.options.seed, input_site(event.names[0]))
-            rounder = WeightRounder(
-                event.inputs.T @ event.inputs,
-                codec=self.options.codec,
-                bits=self.options.width,
-                input_seed=seed,
-            )
-            for name in event.names:
-                seed = derive_seed(self.options.seed, name)
-                rounded[name] = rounder.encode(weights[name], output_seed=seed, seed=seed)
-                weights[name] = decode(rounded[name].encoded)
+            decoded = {name: decode(weight.encoded) for name, weight in rounded.items()}
+            original = run_block(config, layer, weights, original)
+            return rounded, original, run_block(config, layer, weights | decoded, hidden)
+        rounded, replaced = {}, dict(weights)
+        both = zip(
+            forward_block(config, layer, weights, original),
+            forward_block(config, layer, replaced, hidden),
+            strict=True,
+        )
+        for event, rounded_event in both:
+            if isinstance(event, LinearInputs) and isinstance(rounded_event, LinearInputs):
+                group = self.round_group(weights, event, rounded_event)
+                replaced |= {name: decode(weight.encoded) for name, weight in group.items()}
+                rounded |= group
+            else:
+                original, hidden = event.hidden, rounded_event.hidden
         self.job.save(part, rounded)
-        return rounded, hidden
+        return rounded, original, hidden
+
+    def round_group(
+        self, weights: Mapping[str, np.ndarray], original: LinearInputs, inputs: LinearInputs
+    ) -> dict[str, RoundedWeight]:
+        """The layers that read `inputs`, rounded so as to answer as the original's would."""
+        gram = inputs.inputs.T @ inputs.inputs
+        drift = Drift.measure(original, inputs, gram)
+        rounder = WeightRounder(
+            gram,
+            codec=self.options.codec,
+            bits=self.options.width,
+            input_seed=derive_seed(self.options.seed, input_site(inputs.names[0])),
+        )
+        rounded = {}
+        for name in inputs.names:
+            seed = derive_seed(self.options.seed, name)
+            weight = drift.compensate(weights[name])
+            rounded[name] = rounder.encode(weight, output_seed=seed, seed=seed)
+        return rounded
 
     def round_head(self, hidden: np.ndarray, table: np.ndarray) -> dict[str, RoundedWeight]:
         """The embedding and the head; they share one matrix where the model ties them."""

@@ -27,7 +27,9 @@ class LinearInputs:
     """Linear layers that are about to read the same inputs."""
 
     names: tuple[str, ...]  # of the weights, each [out, in]
-    inputs: np.ndarray  # float32 [rows, in], one row a token
+    inputs: np.ndarray  # float32 [rows, in]
+    tokens: np.ndarray  # int [rows]: which token of the batch a row belongs to
+    residual: np.ndarray | None  # float32 [rows, out]: what the layers' output is added to, if so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +79,21 @@ def forward_block(
         bias = weights.get(f"{prefix}{name}.bias")
         return y if bias is None else y + bias
 
-    def announce(inputs: np.ndarray, *names: str) -> LinearInputs:
+    def announce(
+        inputs: np.ndarray,
+        *names: str,
+        tokens: np.ndarray | None = None,
+        residual: np.ndarray | None = None,
+    ) -> LinearInputs:
         rows = inputs.reshape(-1, inputs.shape[-1])
-        return LinearInputs(names=tuple(f"{prefix}{name}.weight" for name in names), inputs=rows)
+        if residual is not None:
+            residual = None if config.has_post_norms else residual.reshape(-1, residual.shape[-1])
+        return LinearInputs(
+            names=tuple(f"{prefix}{name}.weight" for name in names),
+            inputs=rows,
+            tokens=np.arange(len(rows)) if tokens is None else tokens,
+            residual=residual,
+        )
 
     x = norm(hidden, "input_layernorm")
     yield announce(x, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
@@ -89,7 +103,7 @@ def forward_block(
     if config.has_qk_norm:
         q, k = norm(q, "self_attn.q_norm"), norm(k, "self_attn.k_norm")
     x = attention(config, layer, q, k, v)
-    yield announce(x, "self_attn.o_proj")
+    yield announce(x, "self_attn.o_proj", residual=hidden)
     x = linear(x, "self_attn.o_proj")
     if config.has_post_norms:
         x = norm(x, "post_attention_layernorm")
@@ -105,15 +119,15 @@ def forward_block(
             rows, slots = np.nonzero(chosen == expert)
             name = f"block_sparse_moe.experts.{expert}"
             inputs = flat[rows]
-            yield announce(inputs, f"{name}.w1", f"{name}.w3")
+            yield announce(inputs, f"{name}.w1", f"{name}.w3", tokens=rows)
             inner = activate(config, linear(inputs, f"{name}.w1")) * linear(inputs, f"{name}.w3")
-            yield announce(inner, f"{name}.w2")
+            yield announce(inner, f"{name}.w2", tokens=rows)
             mixed[rows] += linear(inner, f"{name}.w2") * shares[rows, slots][:, None]
         x = mixed.reshape(x.shape)
     else:
         yield announce(x, "mlp.gate_proj", "mlp.up_proj")
         x = activate(config, linear(x, "mlp.gate_proj")) * linear(x, "mlp.up_proj")
-        yield announce(x, "mlp.down_proj")
+        yield announce(x, "mlp.down_proj", residual=hidden)
         x = linear(x, "mlp.down_proj")
     if config.has_post_norms:
         x = norm(x, "post_feedforward_layernorm")

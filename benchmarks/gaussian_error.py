@@ -1,0 +1,54 @@
+"""Mean squared error of `trellis` on a unit Gaussian, at 2, 3 and 4 bits, beside Shannon's limit.
+
+    python benchmarks/gaussian_error.py [--keep]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+from record import print_table, publish
+
+from gnomon.codecs import trellis
+
+
+def measure(bits: int, *, sequences: int, seed: int) -> dict[str, float]:
+    """The error on `sequences` · 256 fresh numbers, and how fast they were coded."""
+    table, unit = trellis.gaussian_table(bits)
+    rng = np.random.default_rng([seed, bits])
+    numbers = rng.standard_normal((sequences, trellis.SEQUENCE), dtype=np.float32)
+    start = time.perf_counter()
+    _, values = trellis.encode(numbers, table * np.float32(unit), bits=bits)
+    seconds = time.perf_counter() - start
+    error = float(np.mean((numbers - values) ** 2))
+    limit = 4.0**-bits
+    return {
+        "bits": bits,
+        "mse": error,
+        "shannon": limit,
+        "ratio": error / limit,
+        "million numbers/s": numbers.size / seconds / 1e6,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sequences", type=int, default=40_000)
+    parser.add_argument("--seed", type=int, default=2024)
+    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/")
+    options = parser.parse_args()
+    rows = [
+        measure(bits, sequences=options.sequences, seed=options.seed) for bits in trellis.BITS
+    ]
+    print_table(rows)
+    publish(
+        "gaussian_error",
+        {"rows": rows, "numbers": options.sequences * trellis.SEQUENCE, "seed": options.seed},
+        is_kept=options.keep,
+    )
+
+
+if __name__ == "__main__":
+    main()

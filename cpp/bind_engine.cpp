@@ -1,0 +1,341 @@
+// Python's view of the engine. No maths here: shapes and dtypes are checked, the GIL is released.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "core/parallel.h"
+#include "core/rotation.h"
+#include "engine/decoder.h"
+#include "engine/linear.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace gnomon;
+
+namespace {
+
+template <class T, std::size_t N>
+using In = nb::ndarray<const T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
+template <class T, std::size_t N>
+using InOut = nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
+template <std::size_t N>
+using Any = nb::ndarray<nb::ro, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
+using Floats = nb::ndarray<nb::numpy, float>;
+
+int64_t size_of(std::size_t n) { return static_cast<int64_t>(n); }
+
+std::vector<float> to_vector(const std::optional<In<float, 1>>& array) {
+    if (!array) return {};
+    return {array->data(), array->data() + array->size()};
+}
+
+// A new array and the memory behind it.
+Floats new_array(std::initializer_list<std::size_t> shape, float*& data) {
+    std::size_t count = 1;
+    for (std::size_t n : shape) count *= n;
+    data = new float[count];
+    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+    return Floats(data, shape.size(), shape.begin(), owner);
+}
+
+Isa isa_of(const std::optional<std::string>& name) {
+    if (!name) return chosen_isa();
+    for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512})
+        if (*name == isa_name(isa)) return isa;
+    throw std::invalid_argument("isa='" + *name + "' is unknown; expected scalar, avx2 or avx512.");
+}
+
+int checked_threads(int threads) {
+    if (threads < 1 || threads > 1024)
+        throw std::invalid_argument("threads must be between 1 and 1024, not " + std::to_string(threads) + ".");
+    return threads;
+}
+
+template <class Array>
+std::shared_ptr<const void> keep(const Array& array) {
+    return std::make_shared<Array>(array);
+}
+
+std::shared_ptr<Linear> with_bias(std::shared_ptr<Linear> layer, const std::optional<In<float, 1>>& bias) {
+    layer->set_bias(to_vector(bias));
+    return layer;
+}
+
+std::shared_ptr<Linear> dense_linear(const Any<2>& weights, const std::optional<In<float, 1>>& scales,
+                                     const std::optional<In<float, 1>>& bias) {
+    Dtype dtype;
+    if (weights.dtype() == nb::dtype<float>()) {
+        dtype = Dtype::f32;
+    } else if (weights.dtype() == nb::dlpack::dtype{static_cast<uint8_t>(nb::dlpack::dtype_code::Float), 16, 1}) {
+        dtype = Dtype::f16;
+    } else if (weights.dtype() == nb::dtype<uint16_t>()) {
+        dtype = Dtype::bf16;
+    } else if (weights.dtype() == nb::dtype<int8_t>()) {
+        dtype = Dtype::i8;
+    } else {
+        throw std::invalid_argument("Dense weights are float32, float16, int8, or bfloat16 as uint16.");
+    }
+    return with_bias(std::make_shared<DenseLinear>(keep(weights), weights.data(), dtype,
+                                                   size_of(weights.shape(0)), size_of(weights.shape(1)),
+                                                   to_vector(scales)),
+                     bias);
+}
+
+std::shared_ptr<Linear> trellis_linear(const In<uint8_t, 3>& codes, const In<int8_t, 1>& table,
+                                       const In<float, 1>& scales, int64_t out, int64_t in,
+                                       std::shared_ptr<Rotation> input_rotation,
+                                       std::shared_ptr<Rotation> output_rotation,
+                                       const std::optional<In<float, 1>>& bias) {
+    if (out < 1 || in < 1 || size_of(codes.shape(0)) != (out + 15) / 16 ||
+        size_of(codes.shape(1)) != (in + 15) / 16 || codes.shape(2) % 32 != 0)
+        throw std::invalid_argument("Trellis codes have shape [⌈out/16⌉, ⌈in/16⌉, 32·bits].");
+    if (table.size() != 256) throw std::invalid_argument("A trellis table has 256 entries.");
+    return with_bias(
+        std::make_shared<TrellisLinear>(keep(codes), codes.data(), table.data(), to_vector(scales),
+                                        static_cast<int>(codes.shape(2) / 32), out, in,
+                                        std::move(input_rotation), std::move(output_rotation)),
+        bias);
+}
+
+std::shared_ptr<Linear> additive_linear(const In<uint8_t, 3>& codes, const In<float, 3>& codebooks,
+                                        const In<float, 1>& scales,
+                                        const std::optional<In<float, 1>>& bias) {
+    if (codebooks.shape(0) != codes.shape(2) || codebooks.shape(1) != 256 || codebooks.shape(2) != 8)
+        throw std::invalid_argument("Additive code books have shape [books, 256, 8], codes [out, in/8, books].");
+    return with_bias(
+        std::make_shared<AdditiveLinear>(
+            keep(codes), codes.data(), size_of(codes.shape(2)),
+            std::vector<float>(codebooks.data(), codebooks.data() + codebooks.size()), to_vector(scales),
+            size_of(codes.shape(0)), size_of(codes.shape(1)) * 8),
+        bias);
+}
+
+Floats multiply(const Linear& layer, const In<float, 2>& x, int threads,
+                const std::optional<std::string>& isa) {
+    if (size_of(x.shape(1)) != layer.in() || x.shape(0) == 0)
+        throw std::invalid_argument("Expected x of shape [n >= 1, " + std::to_string(layer.in()) + "].");
+    float* y = nullptr;
+    Floats result = new_array({x.shape(0), static_cast<std::size_t>(layer.out())}, y);
+    const KernelTable& k = kernels(isa_of(isa));
+    const int count = checked_threads(threads);
+    nb::gil_scoped_release release;
+    ThreadPool pool(count);
+    Workspace workspace(k, count, size_of(x.shape(0)));
+    workspace.reserve(layer);
+    workspace.allocate();
+    const Target target{&layer, y};
+    multiply_group(pool, workspace, &target, 1, x.data(), size_of(x.shape(0)));
+    return result;
+}
+
+Floats read_row(const Linear& layer, int64_t row, const std::optional<std::string>& isa) {
+    if (row < 0 || row >= layer.out()) throw std::out_of_range("There is no such row.");
+    float* y = nullptr;
+    Floats result = new_array({static_cast<std::size_t>(layer.in())}, y);
+    const Rotation* rotation = layer.input_rotation();
+    AlignedBuffer<float> scratch(rotation == nullptr ? 0 : rotation->scratch_floats());
+    layer.read_row(kernels(isa_of(isa)), row, y, scratch.data());
+    return result;
+}
+
+void rotate(const InOut<float, 2>& x, const std::optional<In<float, 1>>& signs, bool inverse, int threads,
+            const std::optional<std::string>& isa) {
+    const int64_t n = size_of(x.shape(0)), width = size_of(x.shape(1));
+    if (n == 0) return;
+    const Rotation rotation(width, to_vector(signs));
+    if (signs && size_of(signs->size()) != width)
+        throw std::invalid_argument("There must be one sign for each column of x.");
+    const KernelTable& k = kernels(isa_of(isa));
+    const int count = checked_threads(threads);
+    float* data = x.data();
+    nb::gil_scoped_release release;
+    ThreadPool pool(count);
+    AlignedBuffer<float> scratch(count * rotation.scratch_floats());
+    for_ranges(pool, n, 8, [&](int64_t slot, int64_t i) {
+        float* at = scratch.data() + slot * rotation.scratch_floats();
+        if (inverse)
+            rotation.inverse(k, data + i * width, at);
+        else
+            rotation.forward(k, data + i * width, at);
+    });
+}
+
+DecoderConfig decoder_config(int64_t vocab, int64_t hidden, int64_t heads, int64_t kv_heads,
+                             int64_t head_dim, float attention_scale, float attention_softcap,
+                             const std::vector<std::pair<std::vector<float>, float>>& ropes,
+                             const std::string& activation, float norm_eps, float norm_offset,
+                             float embedding_scale, float logit_softcap, int64_t experts_per_token) {
+    DecoderConfig c;
+    c.vocab = vocab;
+    c.hidden = hidden;
+    c.attention = {heads, kv_heads, head_dim, attention_scale, attention_softcap};
+    for (const auto& rope : ropes) c.ropes.push_back({rope.first, rope.second});
+    if (activation == "gelu_tanh")
+        c.activation = Activation::gelu_tanh;
+    else if (activation != "silu")
+        throw std::invalid_argument("activation='" + activation + "' is unknown; expected silu or gelu_tanh.");
+    c.norm_eps = norm_eps;
+    c.norm_offset = norm_offset;
+    c.embedding_scale = embedding_scale;
+    c.logit_softcap = logit_softcap;
+    c.experts_per_token = experts_per_token;
+    return c;
+}
+
+Dtype cache_dtype(const std::string& name) {
+    if (name == "float32") return Dtype::f32;
+    if (name == "float16") return Dtype::f16;
+    throw std::invalid_argument("A cache is float32 or float16, not " + name + ".");
+}
+
+using Tokens = In<int32_t, 1>;
+using Append = void (Session::*)(const int32_t*, int64_t, float*);
+
+Floats append(Session& session, const Tokens& tokens, Append method,
+              std::initializer_list<std::size_t> shape) {
+    float* y = nullptr;
+    Floats result = new_array(shape, y);
+    const int32_t* data = tokens.data();
+    const int64_t n = size_of(tokens.size());
+    nb::gil_scoped_release release;
+    (session.*method)(data, n, y);
+    return result;
+}
+
+}  // namespace
+
+void bind_engine(nb::module_& m);
+
+void bind_engine(nb::module_& m) {
+    m.def("usable_cores", &usable_cores, "Cores this process may use.");
+    m.def("chosen_isa", [] { return std::string(isa_name(chosen_isa())); },
+          "The instruction set in use: the best one, or the one GNOMON_ISA names.");
+    m.def("detected_isa", [] { return std::string(isa_name(detect_isa())); },
+          "The best instruction set of this CPU.");
+    m.def("rotate", &rotate, "x"_a.noconvert(), "signs"_a.noconvert() = nb::none(), "inverse"_a = false,
+          "threads"_a = 1, "isa"_a = nb::none(),
+          "Rotate the rows of x (float32 [n, width]) in place: H·S·x, or S·H·x if inverse.");
+
+    nb::class_<Rotation>(m, "Rotation", "H·S of one width; layers that share one share its work.")
+        .def("__init__",
+             [](Rotation* self, int64_t width, const std::optional<In<float, 1>>& signs) {
+                 new (self) Rotation(width, to_vector(signs));
+             },
+             "width"_a, "signs"_a.noconvert() = nb::none())
+        .def_prop_ro("width", &Rotation::width);
+
+    nb::class_<Linear>(m, "Linear", "A linear layer over weights that numpy owns.")
+        .def_prop_ro("shape", [](const Linear& l) { return nb::make_tuple(l.out(), l.in()); })
+        .def_prop_ro("weight_bytes", &Linear::weight_bytes)
+        .def("multiply", &multiply, "x"_a.noconvert(), "threads"_a = 1, "isa"_a = nb::none(),
+             "y [n, out] of x [n, in], both float32.")
+        .def("read_row", &read_row, "row"_a, "isa"_a = nb::none(), "One row of the weights, float32 [in].");
+    m.def("dense_linear", &dense_linear, "weights"_a.noconvert(), "scales"_a.noconvert() = nb::none(),
+          "bias"_a.noconvert() = nb::none(),
+          "weights [out, in]: float32, float16, int8 (with scales [out]) or bfloat16 as uint16.");
+    m.def("trellis_linear", &trellis_linear, "codes"_a.noconvert(), "table"_a.noconvert(),
+          "scales"_a.noconvert(), "out"_a, "in_"_a, "input_rotation"_a = nb::none(),
+          "output_rotation"_a = nb::none(), "bias"_a.noconvert() = nb::none(),
+          "The trellis format, with scales float32 [out].");
+    m.def("additive_linear", &additive_linear, "codes"_a.noconvert(), "codebooks"_a.noconvert(),
+          "scales"_a.noconvert(), "bias"_a.noconvert() = nb::none(),
+          "codes uint8 [out, in/8, books], codebooks float32 [books, 256, 8], scales float32 [out].");
+
+    nb::class_<DecoderConfig>(m, "DecoderConfig")
+        .def("__init__",
+             [](DecoderConfig* self, int64_t vocab, int64_t hidden, int64_t heads, int64_t kv_heads,
+                int64_t head_dim, float attention_scale, float attention_softcap,
+                const std::vector<std::vector<float>>& rope_frequencies,
+                const std::vector<float>& rope_amplitudes, const std::string& activation, float norm_eps,
+                float norm_offset, float embedding_scale, float logit_softcap, int64_t experts_per_token) {
+                 if (rope_frequencies.size() != rope_amplitudes.size())
+                     throw std::invalid_argument("Every rotary embedding needs an amplitude.");
+                 std::vector<std::pair<std::vector<float>, float>> ropes;
+                 for (std::size_t i = 0; i < rope_frequencies.size(); ++i)
+                     ropes.emplace_back(rope_frequencies[i], rope_amplitudes[i]);
+                 new (self) DecoderConfig(decoder_config(
+                     vocab, hidden, heads, kv_heads, head_dim, attention_scale, attention_softcap, ropes,
+                     activation, norm_eps, norm_offset, embedding_scale, logit_softcap, experts_per_token));
+             },
+             nb::kw_only(), "vocab"_a, "hidden"_a, "heads"_a, "kv_heads"_a, "head_dim"_a,
+             "attention_scale"_a, "attention_softcap"_a, "rope_frequencies"_a, "rope_amplitudes"_a,
+             "activation"_a, "norm_eps"_a, "norm_offset"_a, "embedding_scale"_a, "logit_softcap"_a,
+             "experts_per_token"_a);
+
+    nb::class_<FeedForward>(m, "FeedForward")
+        .def("__init__",
+             [](FeedForward* self, std::shared_ptr<Linear> gate, std::shared_ptr<Linear> up,
+                std::shared_ptr<Linear> down) { new (self) FeedForward{gate, up, down}; },
+             nb::kw_only(), "gate"_a, "up"_a, "down"_a);
+
+    using Weight = std::optional<In<float, 1>>;
+    nb::class_<Block>(m, "Block")
+        .def("__init__",
+             [](Block* self, std::shared_ptr<Linear> q, std::shared_ptr<Linear> k, std::shared_ptr<Linear> v,
+                std::shared_ptr<Linear> o, std::shared_ptr<Linear> router,
+                const std::vector<FeedForward>& experts, const Weight& attention_norm,
+                const Weight& attention_post_norm, const Weight& mlp_norm, const Weight& mlp_post_norm,
+                const Weight& q_norm, const Weight& k_norm, int rope, int64_t window) {
+                 new (self) Block{to_vector(attention_norm), to_vector(attention_post_norm),
+                                  to_vector(mlp_norm), to_vector(mlp_post_norm), to_vector(q_norm),
+                                  to_vector(k_norm), q, k, v, o, router, experts, rope, window};
+             },
+             nb::kw_only(), "q"_a, "k"_a, "v"_a, "o"_a, "router"_a.none(), "experts"_a,
+             "attention_norm"_a.noconvert(), "attention_post_norm"_a.noconvert().none(),
+             "mlp_norm"_a.noconvert(), "mlp_post_norm"_a.noconvert().none(),
+             "q_norm"_a.noconvert().none(), "k_norm"_a.noconvert().none(), "rope"_a, "window"_a);
+
+    nb::class_<Decoder>(m, "Decoder", "A decoder-only transformer, ready to run.")
+        .def("__init__",
+             [](Decoder* self, const DecoderConfig& config, std::shared_ptr<Linear> embedding,
+                const std::vector<Block>& blocks, const In<float, 1>& final_norm,
+                std::shared_ptr<Linear> head, int threads, const std::optional<std::string>& isa) {
+                 new (self) Decoder(config, embedding, blocks, to_vector(final_norm), head, isa_of(isa),
+                                    checked_threads(threads));
+             },
+             nb::kw_only(), "config"_a, "embedding"_a, "blocks"_a, "final_norm"_a.noconvert(), "head"_a,
+             "threads"_a, "isa"_a = nb::none())
+        .def_prop_ro("threads", &Decoder::threads)
+        .def_prop_ro("weight_bytes", &Decoder::weight_bytes, "Bytes of weights read for one more token.");
+
+    nb::class_<Session>(m, "Session", "The tokens read so far, as keys and values.")
+        .def("__init__",
+             [](Session* self, std::shared_ptr<Decoder> decoder, int64_t capacity, const std::string& cache) {
+                 new (self) Session(std::move(decoder), capacity, cache_dtype(cache));
+             },
+             "decoder"_a, "capacity"_a, "cache"_a = "float32")
+        .def_prop_ro("length", &Session::length)
+        .def_prop_ro("capacity", &Session::capacity)
+        .def_prop_ro("cache_bytes", &Session::cache_bytes)
+        .def("truncate", &Session::truncate, "length"_a)
+        .def("forward",
+             [](Session& s, const Tokens& tokens) {
+                 const auto vocab = static_cast<std::size_t>(s.decoder().config().vocab);
+                 return append(s, tokens, &Session::forward, {vocab});
+             },
+             "tokens"_a.noconvert(), "Append int32 tokens; logits [vocab] after the last one.")
+        .def("forward_all",
+             [](Session& s, const Tokens& tokens) {
+                 const auto vocab = static_cast<std::size_t>(s.decoder().config().vocab);
+                 return append(s, tokens, &Session::forward_all, {tokens.size(), vocab});
+             },
+             "tokens"_a.noconvert(), "Append int32 tokens; logits [n, vocab] after each one.")
+        .def("score",
+             [](Session& s, const Tokens& tokens) {
+                 return append(s, tokens, &Session::score, {std::max<std::size_t>(tokens.size(), 1) - 1});
+             },
+             "tokens"_a.noconvert(),
+             "Append int32 tokens; the log-probability [n − 1] of each but the first.")
+        .def("hidden",
+             [](Session& s, const Tokens& tokens) {
+                 const auto hidden = static_cast<std::size_t>(s.decoder().config().hidden);
+                 return append(s, tokens, &Session::hidden, {tokens.size(), hidden});
+             },
+             "tokens"_a.noconvert(), "Append int32 tokens; hidden states [n, hidden] after the final norm.");
+}

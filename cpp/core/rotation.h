@@ -1,0 +1,34 @@
+// The orthogonal matrix H·S of docs/trellis-format.md: signs, then Hadamard ⊗ Hartley.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/table.h"
+
+namespace gnomon {
+
+class Rotation {
+public:
+    // `signs` is empty (all +1) or has `width` entries. Throws std::invalid_argument if the odd
+    // part of the width is above kLargestOddPart.
+    Rotation(int64_t width, std::vector<float> signs);
+
+    static constexpr int64_t kLargestOddPart = 2048;  // its matrix takes 16 MB
+
+    int64_t width() const { return width_; }
+    int64_t scratch_floats() const { return 16 * odd_; }
+
+    // In place, one vector: x = H·S·x, and its inverse x = S·H·x.
+    void forward(const KernelTable& k, float* x, float* scratch) const;
+    void inverse(const KernelTable& k, float* x, float* scratch) const;
+
+private:
+    void transform(const KernelTable& k, float* x, float* scratch) const;
+
+    int64_t width_, odd_, power_;
+    std::vector<float> signs_;
+    std::vector<float> hartley_;  // [odd, odd], empty if odd is 1
+};
+
+}  // namespace gnomon

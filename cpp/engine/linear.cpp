@@ -1,0 +1,321 @@
+#include "engine/linear.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "core/half.h"
+#include "core/parallel.h"
+
+namespace gnomon {
+namespace {
+
+constexpr int64_t kTaskBytes = 48 * 1024;  // of weights, when one vector passes them once
+constexpr int64_t kBlockTaskRows = 64;     // when many vectors pass them
+
+int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+
+int64_t rows_for_bytes(double bytes_per_row) {
+    const auto rows = static_cast<int64_t>(static_cast<double>(kTaskBytes) / std::max(bytes_per_row, 1.0));
+    return std::max<int64_t>(kStripRows, rows / kStripRows * kStripRows);
+}
+
+void require_size(const std::vector<float>& values, int64_t expected, const char* what) {
+    if (static_cast<int64_t>(values.size()) != expected)
+        throw std::invalid_argument(std::string(what) + " has " + std::to_string(values.size()) +
+                                    " entries; expected " + std::to_string(expected) + ".");
+}
+
+}  // namespace
+
+void Linear::set_bias(std::vector<float> bias) {
+    if (!bias.empty()) require_size(bias, out_, "A bias");
+    bias_ = std::move(bias);
+}
+
+// ------------------------------------------------------------------------------------- dense
+
+DenseLinear::DenseLinear(std::shared_ptr<const void> owner, const void* weights, Dtype dtype,
+                         int64_t out, int64_t in, std::vector<float> scales)
+    : Linear(out, in),
+      owner_(std::move(owner)),
+      weights_(static_cast<const uint8_t*>(weights)),
+      dtype_(dtype),
+      scales_(std::move(scales)) {
+    if (!scales_.empty()) require_size(scales_, out, "A dense layer's scales");
+}
+
+int64_t DenseLinear::weight_bytes() const {
+    return out() * in() * dtype_bytes(dtype_) + static_cast<int64_t>(scales_.size()) * 4;
+}
+
+int64_t DenseLinear::task_rows(int64_t n) const {
+    if (n >= 8) return kBlockTaskRows;
+    return rows_for_bytes(static_cast<double>(in() * dtype_bytes(dtype_)));
+}
+
+void DenseLinear::multiply_rows(const KernelTable& k, const Input& input, int64_t first, int64_t rows,
+                                float* y, int64_t y_stride, uint8_t*) const {
+    k.dense[static_cast<int>(dtype_)](weights_ + first * in() * dtype_bytes(dtype_), in(), rows, in(),
+                                      input.x, input.x_stride, input.n, y + first, y_stride);
+    if (scales_.empty()) return;
+    for (int64_t t = 0; t < input.n; ++t)
+        k.multiply(y + t * y_stride + first, scales_.data() + first, rows, y + t * y_stride + first);
+}
+
+void DenseLinear::read_row(const KernelTable&, int64_t row, float* y, float*) const {
+    const uint8_t* at = weights_ + row * in() * dtype_bytes(dtype_);
+    const auto* halves = reinterpret_cast<const uint16_t*>(at);
+    const float scale = scales_.empty() ? 1.0f : scales_[static_cast<std::size_t>(row)];
+    switch (dtype_) {
+        case Dtype::f32: std::memcpy(y, at, static_cast<std::size_t>(in()) * 4); break;
+        case Dtype::f16:
+            for (int64_t i = 0; i < in(); ++i) y[i] = f16_to_float(halves[i]);
+            break;
+        case Dtype::bf16:
+            for (int64_t i = 0; i < in(); ++i) y[i] = bf16_to_float(halves[i]);
+            break;
+        case Dtype::i8:
+            for (int64_t i = 0; i < in(); ++i) y[i] = static_cast<float>(static_cast<int8_t>(at[i]));
+            break;
+    }
+    if (!scales_.empty())
+        for (int64_t i = 0; i < in(); ++i) y[i] *= scale;
+}
+
+// ------------------------------------------------------------------------------------- trellis
+
+TrellisLinear::TrellisLinear(std::shared_ptr<const void> owner, const uint8_t* codes,
+                             const int8_t* table, std::vector<float> scales, int bits, int64_t out,
+                             int64_t in, std::shared_ptr<const Rotation> input_rotation,
+                             std::shared_ptr<const Rotation> output_rotation)
+    : Linear(out, in),
+      owner_(std::move(owner)),
+      codes_(codes),
+      table_(256),
+      scales_(std::move(scales)),
+      bits_(bits),
+      tiles_(round_up(in, 16) / 16),
+      input_rotation_(std::move(input_rotation)),
+      output_rotation_(std::move(output_rotation)) {
+    if (bits < 2 || bits > 4)
+        throw std::invalid_argument("A trellis layer has 2, 3 or 4 bits, not " + std::to_string(bits) + ".");
+    if (in > kMostColumns)
+        throw std::invalid_argument("A trellis layer may have " + std::to_string(kMostColumns) +
+                                    " columns, not " + std::to_string(in) + ".");
+    require_size(scales_, out, "A trellis layer's scales");
+    if (input_rotation_ && input_rotation_->width() != in)
+        throw std::invalid_argument("The input rotation's width is not the layer's.");
+    if (output_rotation_ && output_rotation_->width() != out)
+        throw std::invalid_argument("The output rotation's width is not the layer's.");
+    std::memcpy(table_.data(), table, 256);
+}
+
+int64_t TrellisLinear::weight_bytes() const {
+    return round_up(out(), 16) / 16 * tiles_ * 32 * bits_ + 256 + 4 * out();
+}
+
+int64_t TrellisLinear::task_rows(int64_t n) const {
+    if (n > 1) return kStripRows;
+    return rows_for_bytes(static_cast<double>(tiles_ * 2 * bits_));
+}
+
+int64_t TrellisLinear::scratch_bytes(int64_t n) const {
+    return round_up(256 * tiles_, 64) + kStripRows * 4 * n;
+}
+
+void TrellisLinear::multiply_rows(const KernelTable& k, const Input& input, int64_t first, int64_t rows,
+                                  float* y, int64_t y_stride, uint8_t* scratch) const {
+    auto* acc = reinterpret_cast<int32_t*>(scratch + round_up(256 * tiles_, 64));
+    const int64_t strip_bytes = tiles_ * 32 * bits_;
+    for (int64_t row = first; row < first + rows; row += kStripRows) {
+        const uint8_t* codes = codes_ + row / kStripRows * strip_bytes;
+        if (input.n == 1) {
+            k.trellis_dot[bits_ - 2](codes, tiles_, table_.data(), input.q, input.q_sums[0], acc);
+        } else {
+            k.trellis_decode[bits_ - 2](codes, tiles_, table_.data(), scratch);
+            k.strip_multiply(scratch, tiles_, input.q, input.q_stride, input.q_sums, input.n, acc);
+        }
+        const int64_t valid = std::min<int64_t>(kStripRows, first + rows - row);
+        for (int64_t t = 0; t < input.n; ++t) {
+            float* at = y + t * y_stride + row;
+            const float* scales = scales_.data() + row;
+            const float x_scale = input.q_scales[t];
+            for (int64_t r = 0; r < valid; ++r)
+                at[r] = static_cast<float>(acc[t * kStripRows + r]) * (scales[r] * x_scale);
+        }
+    }
+}
+
+void TrellisLinear::read_row(const KernelTable& k, int64_t row, float* y, float* scratch) const {
+    if (output_rotation_)
+        throw std::invalid_argument("A layer with an output rotation has no rows to read.");
+    const uint8_t* strip = codes_ + row / kStripRows * tiles_ * 32 * bits_;
+    const float scale = scales_[static_cast<std::size_t>(row)];
+    const int64_t tile_bytes = 32 * bits_;
+    for (int64_t column = 0; column < in(); ++column) {
+        const uint8_t* tile = strip + column / 16 * tile_bytes;
+        const int64_t bit = bits_ * (row % kStripRows * 16 + column % 16);
+        const int window = tile[bit >> 3] | tile[((bit >> 3) + 1) % tile_bytes] << 8;
+        y[column] = scale * static_cast<float>(table_[(window >> (bit & 7)) & 255]);
+    }
+    if (input_rotation_) input_rotation_->inverse(k, y, scratch);
+}
+
+// ------------------------------------------------------------------------------------- additive
+
+AdditiveLinear::AdditiveLinear(std::shared_ptr<const void> owner, const uint8_t* codes, int64_t books,
+                               std::vector<float> codebooks, std::vector<float> scales, int64_t out,
+                               int64_t in)
+    : Linear(out, in),
+      owner_(std::move(owner)),
+      codes_(codes),
+      books_(books),
+      codebooks_(std::move(codebooks)),
+      scales_(std::move(scales)) {
+    if (in % 8 != 0)
+        throw std::invalid_argument("Additive codes need a multiple of 8 columns, not " +
+                                    std::to_string(in) + ".");
+    require_size(codebooks_, books * 256 * 8, "An additive layer's code books");
+    require_size(scales_, out, "An additive layer's scales");
+}
+
+int64_t AdditiveLinear::weight_bytes() const {
+    return out() * (in() / 8) * books_ + 4 * out() + 4 * static_cast<int64_t>(codebooks_.size());
+}
+
+int64_t AdditiveLinear::task_rows(int64_t) const {
+    return rows_for_bytes(static_cast<double>(in() / 8 * books_));
+}
+
+int64_t AdditiveLinear::scratch_bytes(int64_t) const { return kStripRows * in() * 4; }
+
+void AdditiveLinear::multiply_rows(const KernelTable& k, const Input& input, int64_t first, int64_t rows,
+                                   float* y, int64_t y_stride, uint8_t* scratch) const {
+    auto* decoded = reinterpret_cast<float*>(scratch);
+    const int64_t groups = in() / 8;
+    for (int64_t row = first; row < first + rows; row += kStripRows) {
+        const int64_t valid = std::min<int64_t>(kStripRows, first + rows - row);
+        for (int64_t r = 0; r < valid; ++r)
+            k.additive_decode(codes_ + (row + r) * groups * books_, groups, books_, codebooks_.data(),
+                              scales_[static_cast<std::size_t>(row + r)], decoded + r * in());
+        k.dense[static_cast<int>(Dtype::f32)](decoded, in(), valid, in(), input.x, input.x_stride,
+                                              input.n, y + row, y_stride);
+    }
+}
+
+void AdditiveLinear::read_row(const KernelTable& k, int64_t row, float* y, float*) const {
+    const int64_t groups = in() / 8;
+    k.additive_decode(codes_ + row * groups * books_, groups, books_, codebooks_.data(),
+                      scales_[static_cast<std::size_t>(row)], y);
+}
+
+// ------------------------------------------------------------------------------------- groups
+
+void Workspace::reserve(const Linear& layer) {
+    slot_bytes_ = std::max(slot_bytes_, round_up(layer.scratch_bytes(max_vectors_), 64));
+    vector_floats_ = std::max(vector_floats_, round_up(std::max(layer.in(), layer.out()), 16));
+    if (layer.is_quantized_input()) q_stride_ = std::max(q_stride_, round_up(layer.in(), 64));
+    reserve_rotation(layer.input_rotation());
+    reserve_rotation(layer.output_rotation());
+}
+
+void Workspace::reserve_rotation(const Rotation* rotation) {
+    if (rotation != nullptr) rotation_floats_ = std::max(rotation_floats_, rotation->scratch_floats());
+}
+
+void Workspace::allocate() {
+    scratch_.resize(threads_ * slot_bytes_);
+    vectors_.resize(threads_ * vector_floats_);
+    rotation_.resize(threads_ * rotation_floats_);
+    if (q_stride_ == 0) return;
+    q_.resize(max_vectors_ * q_stride_);
+    q_scales_.resize(max_vectors_);
+    q_sums_.resize(max_vectors_);
+}
+
+// Layers of a group that take the same form of the input, one after the other in the list.
+struct Multiplication {
+    ThreadPool& pool;
+    Workspace& w;
+    const float* x;
+    int64_t n;
+
+    Input prepare(const Linear& layer) {
+        Input input;
+        input.x = x;
+        input.x_stride = layer.in();
+        input.n = n;
+        if (!layer.is_quantized_input()) return input;
+        const int64_t in = layer.in(), stride = round_up(in, 64);
+        const Rotation* rotation = layer.input_rotation();
+        for_each(pool, n, [&](int64_t slot, int64_t t) {
+            const float* row = x + t * in;
+            if (rotation != nullptr) {
+                std::memcpy(w.vector(slot), row, static_cast<std::size_t>(in) * 4);
+                rotation->forward(w.kernels(), w.vector(slot), w.rotation_scratch(slot));
+                row = w.vector(slot);
+            }
+            int8_t* q = w.q_.data() + t * stride;
+            w.q_scales_[t] = w.kernels().quantize(row, in, q, &w.q_sums_[t]);
+            std::memset(q + in, 0, static_cast<std::size_t>(stride - in));
+        });
+        input.q = w.q_.data();
+        input.q_stride = stride;
+        input.q_scales = w.q_scales_.data();
+        input.q_sums = w.q_sums_.data();
+        return input;
+    }
+
+    void run(const Target* targets, int count) {
+        const Input input = prepare(*targets[0].layer);
+        int64_t tasks = 0;
+        for (int i = 0; i < count; ++i) tasks += task_count(*targets[i].layer);
+        for_each(pool, tasks, [&](int64_t slot, int64_t task) {
+            int i = 0;
+            while (task >= task_count(*targets[i].layer)) task -= task_count(*targets[i++].layer);
+            const Linear& layer = *targets[i].layer;
+            const int64_t step = layer.task_rows(n), first = task * step;
+            const int64_t rows = std::min(step, layer.out() - first);
+            layer.multiply_rows(w.kernels(), input, first, rows, targets[i].y, layer.out(),
+                                w.scratch(slot));
+            if (layer.output_rotation() == nullptr && !layer.bias().empty())
+                for (int64_t t = 0; t < n; ++t)
+                    w.kernels().add(layer.bias().data() + first, rows,
+                                    targets[i].y + t * layer.out() + first);
+        });
+        bool is_finished = true;
+        for (int i = 0; i < count; ++i) is_finished &= targets[i].layer->output_rotation() == nullptr;
+        if (is_finished) return;
+        for_each(pool, n * count, [&](int64_t slot, int64_t task) {
+            const Linear& layer = *targets[task % count].layer;
+            float* y = targets[task % count].y + task / count * layer.out();
+            if (layer.output_rotation() == nullptr) return;
+            layer.output_rotation()->inverse(w.kernels(), y, w.rotation_scratch(slot));
+            if (!layer.bias().empty()) w.kernels().add(layer.bias().data(), layer.out(), y);
+        });
+    }
+
+    int64_t task_count(const Linear& layer) const {
+        const int64_t step = layer.task_rows(n);
+        return (layer.out() + step - 1) / step;
+    }
+};
+
+void multiply_group(ThreadPool& pool, Workspace& workspace, const Target* targets, int count,
+                    const float* x, int64_t n) {
+    Multiplication m{pool, workspace, x, n};
+    for (int begin = 0, end; begin < count; begin = end) {
+        const Linear& first = *targets[begin].layer;
+        for (end = begin + 1; end < count; ++end) {
+            const Linear& next = *targets[end].layer;
+            if (next.is_quantized_input() != first.is_quantized_input() ||
+                next.input_rotation() != first.input_rotation())
+                break;
+        }
+        m.run(targets + begin, end - begin);
+    }
+}
+
+}  // namespace gnomon

@@ -1,0 +1,38 @@
+// The table of the instruction set this file is compiled for.
+#pragma once
+
+#include "kernels/additive.h"
+#include "kernels/dense.h"
+#include "kernels/table.h"
+#include "kernels/trellis.h"
+#include "kernels/vector.h"
+
+namespace gnomon {
+namespace GNOMON_SIMD_NAMESPACE {
+
+static constexpr KernelTable kTable = {
+    multiply,
+    add,
+    scale,
+    add_scaled,
+    rms_norm,
+    silu_multiply,
+    gelu_tanh_multiply,
+    softcap,
+    maximum_of,
+    exp_and_sum,
+    exp_sum,
+    quantize,
+    to_f16,
+    hadamard,
+    mix_rows,
+    {dense<F32>, dense<F16>, dense<BF16>, dense<I8>},
+    {weighted_sum<F32>, weighted_sum<F16>},
+    {trellis_dot<2>, trellis_dot<3>, trellis_dot<4>},
+    {trellis_decode<2>, trellis_decode<3>, trellis_decode<4>},
+    strip_multiply,
+    additive_decode,
+};
+
+}  // namespace GNOMON_SIMD_NAMESPACE
+}  // namespace gnomon

@@ -1,0 +1,97 @@
+"""`generate`: one token after the other, until something says stop."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gnomon.engine.engine import Engine, Session
+from gnomon.engine.sampling import Sampler
+from gnomon.errors import ContextError, UsageError
+
+StopReason = Literal["stop_token", "max_tokens", "context"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedToken:
+    """One step of a generation. The last one says why it is the last."""
+
+    token: int
+    log_probability: float  # of the model itself, before the sampler's filters
+    stop_reason: StopReason | None = None
+
+
+def generate(
+    engine: Engine,
+    prompt_ids: Sequence[int] | np.ndarray,
+    *,
+    max_tokens: int = 256,
+    sampler: Sampler | None = None,
+    stop_ids: Collection[int] = (),
+    session: Session | None = None,
+) -> Iterator[GeneratedToken]:
+    """Continue `prompt_ids`, yielding tokens as they come; a stop token is yielded too, last.
+
+    With `session`, the prompt follows what the session already holds, and the session keeps what
+    was read: everything but the last token. Raises ContextError, before anything is computed, if
+    the prompt leaves no room for a token, and UsageError if it is empty or `max_tokens` is not
+    positive.
+    """
+    prompt = np.ascontiguousarray(prompt_ids, dtype=np.int32)
+    if prompt.ndim != 1 or prompt.size == 0:
+        raise UsageError("The prompt is empty; expected at least one token.")
+    if max_tokens < 1:
+        raise UsageError(f"max_tokens is {max_tokens}; expected at least 1.")
+    if prompt.min() < 0 or prompt.max() >= engine.config.vocab_size:
+        raise UsageError(
+            f"The prompt has tokens from {prompt.min()} to {prompt.max()}; the model's vocabulary "
+            f"goes from 0 to {engine.config.vocab_size - 1}."
+        )
+    context = engine.config.max_context if session is None else session.capacity
+    used = 0 if session is None else session.length
+    if used + prompt.size > context:
+        before = f" after {used} tokens already read" if used else ""
+        raise ContextError(
+            f"The prompt has {prompt.size} tokens{before}; the context holds {context}."
+        )
+    if session is None:
+        session = engine.session(min(context, prompt.size + max_tokens))
+    return _tokens(session, prompt, max_tokens, context, sampler or Sampler(), frozenset(stop_ids))
+
+
+def _tokens(
+    session: Session,
+    prompt: np.ndarray,
+    max_tokens: int,
+    context: int,
+    sampler: Sampler,
+    stop_ids: frozenset[int],
+) -> Iterator[GeneratedToken]:
+    seen = prompt.tolist()
+    step = prompt
+    for count in range(1, max_tokens + 1):
+        logits = session.forward(step)
+        token = sampler.choose(logits, seen)
+        seen.append(token)
+        reason: StopReason | None = None
+        if token in stop_ids:
+            reason = "stop_token"
+        elif count == max_tokens:
+            reason = "max_tokens"
+        elif session.length == context:
+            reason = "context"
+        yield GeneratedToken(
+            token=token, log_probability=_log_probability(logits, token), stop_reason=reason
+        )
+        if reason is not None:
+            return
+        step = np.array([token], dtype=np.int32)
+
+
+def _log_probability(logits: np.ndarray, token: int) -> float:
+    highest = logits.max()
+    shifted = logits - highest
+    return float(shifted[token] - np.log(np.exp(shifted).sum(dtype=np.float64)))

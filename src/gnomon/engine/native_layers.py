@@ -1,0 +1,167 @@
+"""From named weights to native linear layers, without copying what is already in its final form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from gnomon import _native
+from gnomon.codecs.encoded import EncodedWeight
+from gnomon.codecs.rotation import signs
+from gnomon.errors import ModelError, UsageError
+from gnomon.models.model import Weights
+
+Dense = Literal["auto", "float32", "float16", "bfloat16"]
+DENSE_CHOICES = ("auto", "float32", "float16", "bfloat16")
+
+_LARGEST_HALF = 65504.0
+
+
+class LayerFactory:
+    """Makes the native layer of each weight once; layers with the same seed share a rotation."""
+
+    def __init__(self, weights: Weights, *, dense: Dense = "auto") -> None:
+        if dense not in DENSE_CHOICES:
+            raise UsageError(f"dense={dense!r}; expected one of {', '.join(DENSE_CHOICES)}.")
+        self._weights = weights
+        self._dense = dense
+        self._names = frozenset(weights.names())
+        self._rotations: dict[tuple[int, int], _native.Rotation] = {}
+
+    def has(self, name: str) -> bool:
+        return name in self._names
+
+    def memory_bytes(self) -> int:
+        """What all layers will take: coded ones as they are, plain matrices in their dense form."""
+        total = 0
+        for name in self._names:
+            encoded = self._weights.encoded(name)
+            if encoded is not None:
+                total += encoded.size_bytes
+            else:
+                shape = self._weights.shape(name)
+                item = 4 if len(shape) < 2 or self._dense_form(name) == "float32" else 2
+                total += int(np.prod(shape, dtype=np.int64)) * item
+        return total
+
+    def linear(self, name: str) -> _native.Linear:
+        """The layer of `<name>`, a weight's full name; its bias comes along where there is one."""
+        self._require(name)
+        encoded = self._weights.encoded(name)
+        bias = self._bias(name, encoded)
+        if encoded is None:
+            return _native.dense_linear(self._dense_matrix(name), bias=bias)
+        make = _CODED_LAYERS.get(encoded.codec)
+        if make is None:
+            raise ModelError(
+                f"{name} is stored with codec {encoded.codec!r}; the engine runs "
+                f"{', '.join(_CODED_LAYERS)} and plain weights."
+            )
+        try:
+            return make(self, encoded, bias)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{name}: its {encoded.codec} codes are damaged: {error}") from error
+
+    def vector(self, name: str) -> np.ndarray:
+        """A norm's weight, float32."""
+        self._require(name)
+        return np.ascontiguousarray(self._weights.load(name), dtype=np.float32)
+
+    def rotation(self, seed: int | float | str | None, width: int) -> _native.Rotation | None:
+        if seed is None:
+            return None
+        key = (int(seed), width)
+        if key not in self._rotations:
+            self._rotations[key] = _native.Rotation(width, signs(key[0], width))
+        return self._rotations[key]
+
+    def _require(self, name: str) -> None:
+        if name not in self._names:
+            raise ModelError(f"The model has no tensor {name}.")
+
+    def _bias(self, name: str, encoded: EncodedWeight | None) -> np.ndarray | None:
+        bias_name = name.removesuffix(".weight") + ".bias"
+        if bias_name in self._names:
+            return self.vector(bias_name)
+        if encoded is not None and "bias" in encoded.tensors:
+            return np.ascontiguousarray(encoded.tensors["bias"], dtype=np.float32)
+        return None
+
+    def _dense_form(self, name: str) -> str:
+        if self._dense != "auto":
+            return self._dense
+        return {"F32": "float32", "BF16": "bfloat16"}.get(self._weights.storage(name), "float16")
+
+    def _dense_matrix(self, name: str) -> np.ndarray:
+        matrix = np.ascontiguousarray(self._weights.load(name), dtype=np.float32)
+        form = self._dense_form(name)
+        if form == "float32":
+            return matrix
+        if form == "bfloat16":
+            return to_bfloat16(matrix)
+        if matrix.size and max(matrix.max(), -matrix.min()) > _LARGEST_HALF:
+            raise ModelError(
+                f"{name} has values beyond float16's {_LARGEST_HALF:g}; "
+                "try dense='bfloat16' or dense='float32'."
+            )
+        return matrix.astype(np.float16)
+
+
+def to_bfloat16(values: np.ndarray) -> np.ndarray:
+    """float32 rounded to the nearest bfloat16 (ties to even), as the bits in a uint16 array."""
+    bits = values.view(np.uint32)
+    return ((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> 16).astype(
+        np.uint16
+    )
+
+
+def _row_scales(scales: np.ndarray, out: int) -> np.ndarray:
+    flat = np.asarray(scales, dtype=np.float32).reshape(-1)
+    return np.ascontiguousarray(np.broadcast_to(flat, (out,)))
+
+
+def _trellis(
+    factory: LayerFactory, encoded: EncodedWeight, bias: np.ndarray | None
+) -> _native.Linear:
+    out, in_ = encoded.shape
+    tensors, settings = encoded.tensors, encoded.settings
+    return _native.trellis_linear(
+        np.ascontiguousarray(tensors["codes"]),
+        np.ascontiguousarray(tensors["table"]),
+        _row_scales(tensors["scales"], out),
+        out,
+        in_,
+        input_rotation=factory.rotation(settings["input_seed"], in_),
+        output_rotation=factory.rotation(settings["output_seed"], out),
+        bias=bias,
+    )
+
+
+def _additive(
+    factory: LayerFactory, encoded: EncodedWeight, bias: np.ndarray | None
+) -> _native.Linear:
+    tensors = encoded.tensors
+    books = tensors["codes"].shape[-1]
+    return _native.additive_linear(
+        np.ascontiguousarray(tensors["codes"]).view(np.uint8),
+        np.ascontiguousarray(tensors["codebooks"], dtype=np.float32).reshape(books, -1, 8),
+        _row_scales(tensors["scales"], encoded.shape[0]),
+        bias=bias,
+    )
+
+
+def _int8(
+    factory: LayerFactory, encoded: EncodedWeight, bias: np.ndarray | None
+) -> _native.Linear:
+    return _native.dense_linear(
+        np.ascontiguousarray(encoded.tensors["codes"]),
+        scales=_row_scales(encoded.tensors["scales"], encoded.shape[0]),
+        bias=bias,
+    )
+
+
+_CODED_LAYERS: dict[
+    str, Callable[[LayerFactory, EncodedWeight, np.ndarray | None], _native.Linear]
+] = {"trellis": _trellis, "aq": _additive, "int8": _int8}

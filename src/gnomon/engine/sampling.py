@@ -1,0 +1,106 @@
+"""`Sampler`: from logits to the next token.
+
+The steps, their order and their edge cases are those of transformers' logits processors: repetition
+penalty, temperature, top-k, top-p, min-p, then one draw.
+
+>>> import numpy as np
+>>> Sampler().choose(np.array([0.0, 2.0, 1.0], np.float32), [])
+1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gnomon.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingOptions:
+    """How to choose tokens. The defaults choose the likeliest one every time."""
+
+    temperature: float = 0.0  # 0: greedy
+    top_k: int | None = None  # keep the k likeliest tokens
+    top_p: float | None = None  # keep the likeliest tokens that together have this probability
+    min_p: float | None = None  # keep tokens at least this likely, relative to the likeliest
+    repetition_penalty: float = 1.0  # above 1: tokens already seen become less likely
+    seed: int | None = None  # None: different every time
+
+    def __post_init__(self) -> None:
+        _require("temperature", self.temperature, "0 or more", self.temperature >= 0)
+        if self.top_k is not None:
+            _require("top_k", self.top_k, "a whole number from 1", _is_count(self.top_k))
+        if self.top_p is not None:
+            _require("top_p", self.top_p, "above 0 and at most 1", 0 < self.top_p <= 1)
+        if self.min_p is not None:
+            _require("min_p", self.min_p, "from 0 to 1", 0 <= self.min_p <= 1)
+        _require("repetition_penalty", self.repetition_penalty, "above 0", self.repetition_penalty > 0)
+        if self.seed is not None:
+            is_valid = isinstance(self.seed, int) and self.seed >= 0
+            _require("seed", self.seed, "a whole number from 0", is_valid)
+
+
+class Sampler:
+    """Chooses tokens by its options; carries the random state from one to the next."""
+
+    def __init__(self, options: SamplingOptions | None = None) -> None:
+        self.options = options if options is not None else SamplingOptions()
+        self._rng = np.random.default_rng(self.options.seed)
+
+    def choose(self, logits: np.ndarray, seen: Sequence[int] | np.ndarray) -> int:
+        """A token by `logits` [vocab]; `seen` are prompt and text so far. `logits` is not changed."""
+        scores = processed_scores(logits, seen, self.options)
+        if self.options.temperature == 0:
+            return int(np.argmax(scores))
+        weights = np.exp(scores - scores.max())
+        cumulative = np.cumsum(weights)
+        token = int(np.searchsorted(cumulative, self._rng.random() * cumulative[-1], side="right"))
+        # A draw that rounds up to the very end still gets a token that may be chosen.
+        return min(token, int(np.flatnonzero(weights)[-1]))
+
+
+def processed_scores(
+    logits: np.ndarray, seen: Sequence[int] | np.ndarray, options: SamplingOptions
+) -> np.ndarray:
+    """float64 [vocab] scores after all filters; tokens that may not be chosen are −inf."""
+    scores = np.array(logits, dtype=np.float64)
+    if options.repetition_penalty != 1.0 and len(seen) > 0:
+        ids = np.unique(np.asarray(seen, dtype=np.int64))
+        at = scores[ids]
+        # CTRL (Keskar et al., arXiv 1909.05858), section 4.1, with the sign taken into account.
+        scores[ids] = np.where(
+            at < 0, at * options.repetition_penalty, at / options.repetition_penalty
+        )
+    if options.temperature == 0:
+        return scores
+    scores /= options.temperature
+    if options.top_k is not None and options.top_k < scores.size:
+        scores[scores < np.partition(scores, -options.top_k)[-options.top_k]] = -np.inf
+    if options.top_p is not None and options.top_p < 1.0:
+        _keep_top_p(scores, options.top_p)
+    if options.min_p is not None and options.min_p > 0.0:
+        # Nguyen et al., arXiv 2407.01082.
+        scores[scores < scores.max() + np.log(options.min_p)] = -np.inf
+    return scores
+
+
+def _keep_top_p(scores: np.ndarray, top_p: float) -> None:
+    """Nucleus sampling (Holtzman et al., arXiv 1904.09751): drop the unlikely tail in place."""
+    ascending = np.argsort(scores, kind="stable")
+    probabilities = np.exp(scores[ascending] - scores[ascending[-1]])
+    probabilities /= probabilities.sum()
+    dropped = np.cumsum(probabilities) <= 1.0 - top_p
+    dropped[-1] = False
+    scores[ascending[dropped]] = -np.inf
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _require(name: str, value: object, expected: str, is_valid: bool) -> None:
+    if not is_valid:
+        raise UsageError(f"{name} is {value!r}; expected {expected}.")
