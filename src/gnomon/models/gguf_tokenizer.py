@@ -190,11 +190,13 @@ def _vocabulary(metadata: Metadata, tokens: list[str]) -> dict[str, int]:
 def _add_special_tokens(
     backend: tokenizers.Tokenizer, tokens: list[str], types: np.ndarray
 ) -> None:
-    """Control tokens are special (left out of decoded text); user-defined ones are plain text."""
-    for kind, is_special in ((CONTROL, True), (USER_DEFINED, False)):
+    """Control tokens and the unknown one are special: left out of decoded text. User-defined
+    tokens are plain text that is never cut.
+    """
+    for kinds, is_special in (((UNKNOWN, CONTROL), True), ((USER_DEFINED,), False)):
         chosen = [
             AddedToken(tokens[index], normalized=False, special=is_special)
-            for index in np.flatnonzero(types == kind).tolist()
+            for index in np.flatnonzero(np.isin(types, kinds)).tolist()
             if tokens[index]
         ]
         (backend.add_special_tokens if is_special else backend.add_tokens)(chosen)

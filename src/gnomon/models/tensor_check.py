@@ -31,8 +31,8 @@ def check_sizes(hf_config: Mapping[str, Any], weights: Weights, *, source: str) 
         value = config.get(key)
         if isinstance(value, int | float) and value > limit:
             raise ModelError(
-                f"{source}: {key} is {value}, but no tensor is so large (the most is {limit}): "
-                "the configuration is damaged or the weights are another model's"
+                f"{source}: {key} is {value}, but the tensors allow at most {limit}: the "
+                "configuration is damaged or the weights are another model's"
             )
 
 

@@ -41,6 +41,7 @@ class Tokenizer:
         self._backend = backend
         self._settings = {key: value for key, value in settings.items() if key != "chat_template"}
         self.chat_template = chat_template
+        self.vocab_size = _vocab_size(backend)  # one more than the highest token id
         self.bos_id = self._role_id("bos_token")
         stops = [*eos_ids, self._role_id("eos_token")]
         self.eos_ids: tuple[int, ...] = tuple(
@@ -52,11 +53,6 @@ class Tokenizer:
                     f"the model ends its answers with token {stop}, but its tokenizer has only "
                     f"{self.vocab_size} tokens: the files do not belong together"
                 )
-
-    @property
-    def vocab_size(self) -> int:
-        """One more than the highest token id, added tokens included."""
-        return self._backend.get_vocab_size(with_added_tokens=True)
 
     def encode(self, text: str, *, add_special: bool = True) -> list[int]:
         """Token ids of `text`. `add_special`: with BOS (and what else the model's own tokenizer
@@ -133,6 +129,12 @@ class Tokenizer:
     def _role_id(self, role: str) -> int | None:
         token = self._role(role)
         return None if token is None else self._backend.token_to_id(token)
+
+
+def _vocab_size(backend: tokenizers.Tokenizer) -> int:
+    """One more than the highest id; added tokens may leave a gap after the model's own."""
+    added = max(backend.get_added_tokens_decoder(), default=-1) + 1
+    return max(added, backend.get_vocab_size(with_added_tokens=False))
 
 
 def _write_text(path: Path, text: str) -> None:
