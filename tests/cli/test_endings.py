@@ -1,5 +1,6 @@
 """However a command ends: the exit code is the documented one, and no traceback is shown."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -96,10 +97,16 @@ def test_interrupting_a_compression_tells_how_to_go_on(gnomon, house, tmp_path):
     assert "Traceback" not in run.stderr
 
 
-def test_a_reader_that_goes_away_is_met_quietly():
-    program = "import sys; from gnomon.cli import main; sys.exit(main(['--help']))"
+# A long output meets the closed pipe while it is written, a short one when it is flushed.
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_a_reader_that_goes_away_is_met_quietly(option):
+    program = f"import sys; from gnomon.cli import main; sys.exit(main(['{option}']))"
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=buffered,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
