@@ -1,6 +1,6 @@
 """Mean squared error of `trellis` on a unit Gaussian, at 2, 3 and 4 bits, beside Shannon's limit.
 
-    python benchmarks/gaussian_error.py [--keep]
+python benchmarks/gaussian_error.py [--keep]
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import argparse
 import time
 
 import numpy as np
-from record import print_table, publish
 
 from gnomon.codecs import trellis
+from record import print_table, publish
 
 
 def measure(bits: int, *, sequences: int, seed: int) -> dict[str, float]:
@@ -39,9 +39,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2024)
     parser.add_argument("--keep", action="store_true", help="write benchmarks/results/")
     options = parser.parse_args()
-    rows = [
-        measure(bits, sequences=options.sequences, seed=options.seed) for bits in trellis.BITS
-    ]
+    rows = [measure(bits, sequences=options.sequences, seed=options.seed) for bits in trellis.BITS]
     print_table(rows)
     publish(
         "gaussian_error",

@@ -16,12 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from record import print_table, publish
-
 from gnomon.compress import CompressOptions, compress
 from gnomon.data import evaluation_text
 from gnomon.engine import Engine, perplexity
 from gnomon.models import Model, open_model, require_tokenizer
+from record import print_table, publish
 
 
 def evaluation(data: Path | None) -> tuple[str, str]:
@@ -76,8 +75,7 @@ def main() -> None:
             {
                 "codec": options.codec,
                 "bits/weight": spent / weights,
-                "error": sum(layer.relative_error for layer in result.layers)
-                / len(result.layers),
+                "error": sum(layer.relative_error for layer in result.layers) / len(result.layers),
                 "seconds": seconds,
                 "ratio": reached["perplexity"] / base["perplexity"],
                 "perplexity": reached["perplexity"],

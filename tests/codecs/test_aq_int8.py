@@ -65,11 +65,7 @@ def test_aq_beam_is_no_worse_than_greedy():
         return np.sum((vectors - aq.sum_codewords(codes, codebooks)) ** 2)
 
     best = sum(
-        np.min(
-            np.sum(
-                (vector - (codebooks[0][:, None] + codebooks[1][None])) ** 2, axis=-1
-            )
-        )
+        np.min(np.sum((vector - (codebooks[0][:, None] + codebooks[1][None])) ** 2, axis=-1))
         for vector in vectors
     )
     assert 0.999 * best <= error(8) < error(1)

@@ -1,7 +1,7 @@
 """An unfinished compression on disk: what to go on from when it was interrupted.
 
-The folder `<output>.partial` beside the output holds `job.json` (what is being done to what) and one
-pair of files for every finished part: `<part>.safetensors` with the codes and `<part>.json` with the
+The folder `<output>.partial` beside the output holds `job.json` (what is being done to what) and
+two files for every finished part: `<part>.safetensors` with the codes and `<part>.json` with the
 settings and errors. A part's JSON is renamed into place last, so what is listed is whole.
 """
 

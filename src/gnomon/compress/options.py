@@ -1,8 +1,7 @@
-"""What a user can ask of `compress`, what it reports on the way, and what it comes to."""
+"""What a user can ask of `compress`, and what it comes to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +24,7 @@ class CompressOptions:
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:
-            raise UsageError(
-                f"Unknown codec {self.codec!r}; expected one of {', '.join(CODECS)}."
-            )
+            raise UsageError(f"Unknown codec {self.codec!r}; expected one of {', '.join(CODECS)}.")
         widths = CODECS[self.codec].bits
         if self.bits is not None and self.bits not in widths:
             raise UsageError(
@@ -50,19 +47,6 @@ class CompressOptions:
         if self.bits is not None:
             return self.bits
         return 8 if self.codec == "int8" else 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """`done` of `total` steps of equal weight; `stage` is one of a few words, `detail` any."""
-
-    stage: str
-    done: int
-    total: int
-    detail: str = ""
-
-
-OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

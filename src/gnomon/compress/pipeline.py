@@ -25,18 +25,20 @@ from gnomon.codecs import EncodedWeight, decode
 from gnomon.compress.calibration import calibration_sequences
 from gnomon.compress.drift import Drift
 from gnomon.compress.job import Job, layer_record, open_job, stored_tensors
-from gnomon.compress.options import (
-    CompressOptions,
-    CompressResult,
-    LayerReport,
-    OnProgress,
-    Progress,
-)
+from gnomon.compress.options import CompressOptions, CompressResult, LayerReport
 from gnomon.compress.rounding import RoundedWeight, WeightRounder
 from gnomon.compress.writer import plain_tensor, require_ours, write_model
 from gnomon.errors import ModelError, UsageError
 from gnomon.models import Model, require_tokenizer
-from gnomon.models.forward import LinearInputs, embed, forward_block, rms_norm, run_block
+from gnomon.models.forward import (
+    BlockOutput,
+    LinearInputs,
+    embed,
+    forward_block,
+    rms_norm,
+    run_block,
+)
+from gnomon.progress import OnProgress, Progress
 
 EMBEDDING = "model.embed_tokens.weight"
 FINAL_NORM = "model.norm.weight"
@@ -115,7 +117,11 @@ class Compressor:
         table = self.model.weights.load(EMBEDDING)
         original = hidden = embed(config, table, tokens)
         for layer in range(config.num_layers):
-            self.on_progress(Progress(stage="round", done=layer, total=total, detail=f"{layer}"))
+            self.on_progress(
+                Progress(
+                    stage="block", done=layer, total=total, detail=f"{layer + 1} of {total - 1}"
+                )
+            )
             weights = self.block_weights(layer)
             block, original, hidden = self.round_block(layer, weights, original, hidden)
             if not np.isfinite(hidden).all():
@@ -157,12 +163,14 @@ class Compressor:
             strict=True,
         )
         for event, rounded_event in both:
-            if isinstance(event, LinearInputs) and isinstance(rounded_event, LinearInputs):
+            if isinstance(event, BlockOutput) or isinstance(rounded_event, BlockOutput):
+                assert isinstance(event, BlockOutput)
+                assert isinstance(rounded_event, BlockOutput)
+                original, hidden = event.hidden, rounded_event.hidden
+            else:
                 group = self.round_group(weights, event, rounded_event)
                 replaced |= {name: decode(weight.encoded) for name, weight in group.items()}
                 rounded |= group
-            else:
-                original, hidden = event.hidden, rounded_event.hidden
         self.job.save(part, rounded)
         return rounded, original, hidden
 

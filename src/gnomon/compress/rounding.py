@@ -81,16 +81,14 @@ class WeightRounder:
 
     def _best_factor(self, rotated: np.ndarray, scales: np.ndarray) -> np.float32:
         """Of SCALE_FACTORS, the one with the least error on some of the rows."""
-        some = rotated[: SCALE_ROWS]
+        some = rotated[:SCALE_ROWS]
         some_scales = scales[: len(some)] if len(scales) > 1 else scales
 
         def error(factor: float) -> float:
             rounder = TrellisRounder(
                 shape=some.shape, bits=self.bits, scales=some_scales * np.float32(factor)
             )
-            return self.statistics.error(
-                some - round_with_feedback(some, self.statistics, rounder)
-            )
+            return self.statistics.error(some - round_with_feedback(some, self.statistics, rounder))
 
         return np.float32(min(SCALE_FACTORS, key=error))
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from gnomon.compress.job import writing, write_json
+from gnomon.compress.job import write_json, writing
 from gnomon.errors import OutputError
 from gnomon.models.model import Model
 

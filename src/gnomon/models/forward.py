@@ -97,9 +97,7 @@ def forward_block(
 
     x = norm(hidden, "input_layernorm")
     yield announce(x, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
-    q, k, v = (
-        _split_heads(linear(x, f"self_attn.{name}_proj"), config.head_dim) for name in "qkv"
-    )
+    q, k, v = (_split_heads(linear(x, f"self_attn.{name}_proj"), config.head_dim) for name in "qkv")
     if config.has_qk_norm:
         q, k = norm(q, "self_attn.q_norm"), norm(k, "self_attn.k_norm")
     x = attention(config, layer, q, k, v)
@@ -109,7 +107,9 @@ def forward_block(
         x = norm(x, "post_attention_layernorm")
     hidden = hidden + x
 
-    before_mlp = "pre_feedforward_layernorm" if config.has_post_norms else "post_attention_layernorm"
+    before_mlp = (
+        "pre_feedforward_layernorm" if config.has_post_norms else "post_attention_layernorm"
+    )
     x = norm(hidden, before_mlp)
     if config.num_experts:
         flat = x.reshape(-1, config.hidden_size)
@@ -126,9 +126,12 @@ def forward_block(
         x = mixed.reshape(x.shape)
     else:
         yield announce(x, "mlp.gate_proj", "mlp.up_proj")
-        x = activate(config, linear(x, "mlp.gate_proj")) * linear(x, "mlp.up_proj")
-        yield announce(x, "mlp.down_proj", residual=hidden)
-        x = linear(x, "mlp.down_proj")
+        inner = np.empty((*x.shape[:2], config.intermediate_size), dtype=np.float32)
+        for sequence in range(len(x)):  # one at a time: what is between stays in the cache
+            gate = activate(config, linear(x[sequence], "mlp.gate_proj"))
+            np.multiply(gate, linear(x[sequence], "mlp.up_proj"), out=inner[sequence])
+        yield announce(inner, "mlp.down_proj", residual=hidden)
+        x = linear(inner, "mlp.down_proj")
     if config.has_post_norms:
         x = norm(x, "post_feedforward_layernorm")
     yield BlockOutput(hidden=hidden + x)
@@ -138,7 +141,7 @@ def rms_norm(x: np.ndarray, weight: np.ndarray, config: ModelConfig) -> np.ndarr
     """Root mean square normalisation over the last axis (arXiv 1910.07467)."""
     mean_square = np.mean(np.square(x), axis=-1, keepdims=True)
     factor = (weight + np.float32(config.norm_offset)).astype(np.float32)
-    return x / np.sqrt(mean_square + np.float32(config.norm_eps)) * factor
+    return x * (1 / np.sqrt(mean_square + np.float32(config.norm_eps))) * factor
 
 
 def attention(
@@ -153,28 +156,28 @@ def attention(
     q = rotate_positions(q, config.ropes[kind.rope_index])
     k = rotate_positions(k, config.ropes[kind.rope_index])
     distance = np.arange(time)[:, None] - np.arange(time)[None]
-    is_seen = distance >= 0
+    is_hidden = distance < 0
     if kind.sliding_window is not None:
-        is_seen &= distance < kind.sliding_window
-    mask = np.where(is_seen, np.float32(0), np.float32(-np.inf))
-    per_kv_head = config.num_heads // config.num_kv_heads
+        is_hidden |= distance >= kind.sliding_window
+    mask = np.where(is_hidden, np.float32(-np.inf), np.float32(0))
+    # Query heads that share keys stand side by side: [kv heads, heads of each, time, head_dim].
+    q = q * np.float32(config.attention_scale)
+    q = q.reshape(*q.shape[:2], config.num_kv_heads, -1, config.head_dim).transpose(0, 2, 3, 1, 4)
+    k, v = k.transpose(0, 2, 3, 1), v.swapaxes(1, 2)
     mixed = np.empty(q.shape, dtype=np.float32)
-    for sequence in range(len(q)):  # one at a time: scores are [heads, time, time]
-        keys = np.repeat(k[sequence].transpose(1, 2, 0), per_kv_head, axis=0)
-        values = np.repeat(v[sequence].swapaxes(0, 1), per_kv_head, axis=0)
-        scores = q[sequence].swapaxes(0, 1) @ keys
-        scores *= np.float32(config.attention_scale)
+    for sequence in range(len(q)):  # one at a time: its scores fit the cache
+        scores = q[sequence] @ k[sequence, :, None]
         scores = softcap(scores, config.attention_softcap)
         scores += mask
         scores -= scores.max(axis=-1, keepdims=True)
         np.exp(scores, out=scores)
-        scores /= scores.sum(axis=-1, keepdims=True)
-        mixed[sequence] = (scores @ values).swapaxes(0, 1)
-    return mixed.reshape(*q.shape[:2], -1)
+        total = scores.sum(axis=-1, keepdims=True)
+        np.divide(scores @ v[sequence, :, None], total, out=mixed[sequence])
+    return mixed.transpose(0, 3, 1, 2, 4).reshape(len(q), time, -1)
 
 
 def rotate_positions(x: np.ndarray, rope: Rope) -> np.ndarray:
-    """RoPE on x [sequences, time, heads, head_dim], the halves of a head paired (arXiv 2104.09864)."""
+    """RoPE (arXiv 2104.09864) on x [sequences, time, heads, head_dim], a head's halves paired."""
     angle = np.arange(x.shape[1])[:, None] * rope.inverse_frequencies.astype(np.float64)
     cos = (np.cos(angle) * rope.amplitude).astype(np.float32)[:, None]
     sin = (np.sin(angle) * rope.amplitude).astype(np.float32)[:, None]
@@ -194,7 +197,9 @@ def activate(config: ModelConfig, x: np.ndarray) -> np.ndarray:
     """SiLU, or GELU in its tanh form."""
     if config.activation == "gelu_tanh":
         return 0.5 * x * (1 + np.tanh(np.float32(np.sqrt(2 / np.pi)) * (x + 0.044715 * x**3)))
-    return x / (1 + np.exp(-x))
+    result = np.exp(-x)
+    result += 1
+    return np.divide(x, result, out=result)
 
 
 def softcap(x: np.ndarray, cap: float | None) -> np.ndarray:
