@@ -21,6 +21,8 @@ import numpy as np
 
 from gnomon.models.config import ModelConfig, Rope
 
+QUERIES = 64  # of one sequence that attend at a time
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearInputs:
@@ -155,24 +157,25 @@ def attention(
     time = q.shape[1]
     q = rotate_positions(q, config.ropes[kind.rope_index])
     k = rotate_positions(k, config.ropes[kind.rope_index])
-    distance = np.arange(time)[:, None] - np.arange(time)[None]
-    is_hidden = distance < 0
-    if kind.sliding_window is not None:
-        is_hidden |= distance >= kind.sliding_window
-    mask = np.where(is_hidden, np.float32(-np.inf), np.float32(0))
     # Query heads that share keys stand side by side: [kv heads, heads of each, time, head_dim].
     q = q * np.float32(config.attention_scale)
     q = q.reshape(*q.shape[:2], config.num_kv_heads, -1, config.head_dim).transpose(0, 2, 3, 1, 4)
     k, v = k.transpose(0, 2, 3, 1), v.swapaxes(1, 2)
     mixed = np.empty(q.shape, dtype=np.float32)
-    for sequence in range(len(q)):  # one at a time: its scores fit the cache
-        scores = q[sequence] @ k[sequence, :, None]
-        scores = softcap(scores, config.attention_softcap)
-        scores += mask
-        scores -= scores.max(axis=-1, keepdims=True)
-        np.exp(scores, out=scores)
-        total = scores.sum(axis=-1, keepdims=True)
-        np.divide(scores @ v[sequence, :, None], total, out=mixed[sequence])
+    window = kind.sliding_window or time
+    for sequence in range(len(q)):
+        for start in range(0, time, QUERIES):  # few at a time: their scores stay in the cache
+            end = min(start + QUERIES, time)
+            first = max(start - window + 1, 0)
+            scores = q[sequence, :, :, start:end] @ k[sequence, :, None, :, first:end]
+            scores = softcap(scores, config.attention_softcap)
+            distance = np.arange(start, end)[:, None] - np.arange(first, end)
+            scores += np.where((distance < 0) | (distance >= window), -np.inf, 0).astype(np.float32)
+            scores -= scores.max(axis=-1, keepdims=True)
+            np.exp(scores, out=scores)
+            total = scores.sum(axis=-1, keepdims=True)
+            values = v[sequence, :, None, first:end]
+            np.divide(scores @ values, total, out=mixed[sequence, :, :, start:end])
     return mixed.transpose(0, 3, 1, 2, 4).reshape(len(q), time, -1)
 
 
