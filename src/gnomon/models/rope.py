@@ -144,11 +144,13 @@ def _number(
     value = parameters.get(key)
     value = default if value is None else value
     lowest = -math.inf if minimum is None else minimum
-    is_plain = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_plain and lowest < value < math.inf:
-        return float(value)
-    bound = "a number" if minimum is None else f"a number above {minimum:g}"
-    raise ModelError(f"RoPE parameter {key} is {value!r}; expected {bound}.")
+    number = math.nan  # fails every comparison
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value)
+    if not lowest < number < math.inf:
+        bound = "a number" if minimum is None else f"a number above {minimum:g}"
+        raise ModelError(f"RoPE parameter {key} is {value!r}; expected {bound}.")
+    return number
 
 
 ROPE_TYPES: Mapping[str, Callable[[np.ndarray, Parameters, float, int], Rope]] = {
