@@ -1,8 +1,8 @@
-"""Tokens a second of a model with SmolLM2-135M's shape and random weights: plain f16 and 2-bit codes.
+"""Tokens a second of a model of SmolLM2-135M's shape: plain f16 and trellis codes.
 
     python benchmarks/engine_speed.py --threads 2
 
-Prints a table and, last, one JSON line. The weights mean nothing; only the time does.
+Prints a table and, last, one JSON line. The weights are random: only the time means anything.
 """
 
 from __future__ import annotations

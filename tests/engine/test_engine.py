@@ -141,7 +141,7 @@ def test_coded_models_run_as_their_decoded_matrices(reference, embedding_codec):
 
 
 def test_unknown_codec_and_damage_are_model_errors(reference):
-    model, config, plain, coded = coded_model(reference, embedding_codec="int8")
+    _model, config, plain, coded = coded_model(reference, embedding_codec="int8")
     name = "model.layers.0.self_attn.q_proj.weight"
     for broken in (
         dataclasses.replace(coded[name], codec="morse"),
@@ -188,7 +188,7 @@ def test_too_little_memory_is_said_before_it_is_taken(engine, monkeypatch):
 
 
 def test_session_limits(engine):
-    with pytest.raises(ContextError, match="257.*256"):
+    with pytest.raises(ContextError, match=r"257.*256"):
         engine.session(257)
     with pytest.raises(UsageError):
         engine.session(0)

@@ -76,15 +76,15 @@ def test_a_seed_repeats():
 @pytest.mark.parametrize(
     "change",
     [
-        dict(temperature=-1.0),
-        dict(temperature=float("nan")),
-        dict(top_k=0),
-        dict(top_k=1.5),
-        dict(top_p=0.0),
-        dict(top_p=1.1),
-        dict(min_p=-0.1),
-        dict(repetition_penalty=0.0),
-        dict(seed=-1),
+        {"temperature": -1.0},
+        {"temperature": float("nan")},
+        {"top_k": 0},
+        {"top_k": 1.5},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
+        {"min_p": -0.1},
+        {"repetition_penalty": 0.0},
+        {"seed": -1},
     ],
 )
 def test_nonsense_is_refused(change):

@@ -48,64 +48,69 @@ class MemoryWeights:
         return self._coded.get(name)
 
 
-BASE = dict(
-    vocab_size=VOCABULARY,
-    hidden_size=48,
-    intermediate_size=72,
-    num_hidden_layers=3,
-    num_attention_heads=6,
-    num_key_value_heads=2,
-    max_position_embeddings=256,
-    pad_token_id=0,
-    bos_token_id=1,
-    eos_token_id=2,
-    tie_word_embeddings=False,
-)
-LLAMA3 = dict(
-    rope_type="llama3",
-    rope_theta=10000.0,
-    factor=4.0,
-    low_freq_factor=1.0,
-    high_freq_factor=4.0,
-    original_max_position_embeddings=64,
-)
-YARN = dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=64)
-LINEAR = dict(rope_type="linear", rope_theta=10000.0, factor=2.0)
+BASE = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 48,
+    "intermediate_size": 72,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 6,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "tie_word_embeddings": False,
+}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 10000.0,
+    "factor": 4.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+YARN = {
+    "rope_type": "yarn",
+    "rope_theta": 10000.0,
+    "factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+LINEAR = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0}
 
 # name -> (transformers' configuration class, what differs from BASE)
 CASES: dict[str, tuple[str, dict]] = {
     "llama": ("LlamaConfig", {}),
-    "llama_tied": ("LlamaConfig", dict(tie_word_embeddings=True, num_key_value_heads=6)),
+    "llama_tied": ("LlamaConfig", {"tie_word_embeddings": True, "num_key_value_heads": 6}),
     "llama_biased_llama3": (
         "LlamaConfig",
-        dict(attention_bias=True, mlp_bias=True, rope_parameters=LLAMA3, head_dim=16),
+        {"attention_bias": True, "mlp_bias": True, "rope_parameters": LLAMA3, "head_dim": 16},
     ),
-    "llama_linear": ("LlamaConfig", dict(rope_parameters=LINEAR, num_key_value_heads=1)),
-    "mistral_windowed": ("MistralConfig", dict(sliding_window=7)),
-    "qwen2_yarn": ("Qwen2Config", dict(rope_parameters=YARN)),
+    "llama_linear": ("LlamaConfig", {"rope_parameters": LINEAR, "num_key_value_heads": 1}),
+    "mistral_windowed": ("MistralConfig", {"sliding_window": 7}),
+    "qwen2_yarn": ("Qwen2Config", {"rope_parameters": YARN}),
     "qwen2_windowed": (
         "Qwen2Config",
-        dict(use_sliding_window=True, sliding_window=5, max_window_layers=1),
+        {"use_sliding_window": True, "sliding_window": 5, "max_window_layers": 1},
     ),
-    "qwen3": ("Qwen3Config", dict(head_dim=12, tie_word_embeddings=True)),
+    "qwen3": ("Qwen3Config", {"head_dim": 12, "tie_word_embeddings": True}),
     "gemma3": (
         "Gemma3TextConfig",
-        dict(
-            head_dim=16,
-            num_hidden_layers=4,
-            sliding_window=6,
-            sliding_window_pattern=2,
-            query_pre_attn_scalar=24,
-            tie_word_embeddings=True,
-            final_logit_softcapping=20.0,
-            hidden_activation="gelu_pytorch_tanh",
-            rope_parameters=dict(
-                full_attention=dict(LINEAR, rope_theta=1e6),
-                sliding_attention=dict(rope_type="default", rope_theta=1e4),
-            ),
-        ),
+        {
+            "head_dim": 16,
+            "num_hidden_layers": 4,
+            "sliding_window": 6,
+            "sliding_window_pattern": 2,
+            "query_pre_attn_scalar": 24,
+            "tie_word_embeddings": True,
+            "final_logit_softcapping": 20.0,
+            "hidden_activation": "gelu_pytorch_tanh",
+            "rope_parameters": {
+                "full_attention": dict(LINEAR, rope_theta=1e6),
+                "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+            },
+        },
     ),
-    "mixtral": ("MixtralConfig", dict(num_local_experts=4, num_experts_per_tok=2)),
+    "mixtral": ("MixtralConfig", {"num_local_experts": 4, "num_experts_per_tok": 2}),
 }
 
 

@@ -112,7 +112,7 @@ def test_rope_factors_reach_the_frequencies():
 
 
 def test_unknown_architecture_names_the_known_ones():
-    with pytest.raises(ModelError, match="'gpt2'.*gemma3, llama, mistral, mixtral, qwen2, qwen3"):
+    with pytest.raises(ModelError, match=r"'gpt2'.*gemma3, llama, mistral, mixtral, qwen2, qwen3"):
         parse_config({"model_type": "gpt2"})
     with pytest.raises(ModelError, match="None"):
         parse_config({})

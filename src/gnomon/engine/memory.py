@@ -18,7 +18,8 @@ def require_memory(needed_bytes: int, purpose: str) -> None:
     available = available_bytes()
     if available is not None and needed_bytes > available:
         raise GnomonError(
-            f"{purpose} needs {_readable(needed_bytes)} of memory; {_readable(available)} are free. "
+            f"{purpose} needs {_readable(needed_bytes)} of memory; "
+            f"{_readable(available)} are free. "
             "Try a smaller or more compressed model, or a shorter context."
         )
 

@@ -39,7 +39,8 @@ def perplexity(
     ids = np.ascontiguousarray(token_ids, dtype=np.int32)
     if not window >= 2 or not 1 <= stride <= window:
         raise UsageError(
-            f"window is {window} and stride {stride}; expected window >= 2 and 1 <= stride <= window."
+            f"window is {window} and stride {stride}; "
+            "expected window >= 2 and 1 <= stride <= window."
         )
     if max_windows is not None and max_windows < 1:
         raise UsageError(f"max_windows is {max_windows}; expected at least 1.")

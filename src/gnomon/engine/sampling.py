@@ -53,7 +53,7 @@ class Sampler:
         self._rng = np.random.default_rng(self.options.seed)
 
     def choose(self, logits: np.ndarray, seen: Sequence[int] | np.ndarray) -> int:
-        """A token by `logits` [vocab]; `seen` are prompt and text so far. `logits` is not changed."""
+        """A token by `logits` [vocab], which are not changed; `seen` is the text so far."""
         scores = processed_scores(logits, seen, self.options)
         if self.options.temperature == 0:
             return int(np.argmax(scores))

@@ -184,7 +184,7 @@ def _recognise(hf_config: Mapping[str, Any]) -> tuple[str, Architecture, _Keys]:
             text = _Keys(values).mapping("text_config")
             # Only these two may stand outside and still be about the text model.
             outer = {k: v for k, v in values.items() if k in _OUTER_KEYS}
-            values = outer | text
+            values = outer | dict(text)
         if values.get("use_bidirectional_attention"):
             raise ModelError(
                 "config.json: use_bidirectional_attention is set; we run causal models."

@@ -142,13 +142,15 @@ def _number(
     parameters: Parameters, key: str, default: float | None = None, *, minimum: float | None = None
 ) -> float:
     value = parameters.get(key)
-    if value is None:
-        value = default
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or (minimum is not None and value <= minimum):
+    value = default if value is None else value
+    lowest = -math.inf if minimum is None else minimum
+    number = math.nan  # fails every comparison
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value)
+    if not lowest < number < math.inf:
         bound = "a number" if minimum is None else f"a number above {minimum:g}"
         raise ModelError(f"RoPE parameter {key} is {value!r}; expected {bound}.")
-    return float(value)
+    return number
 
 
 ROPE_TYPES: Mapping[str, Callable[[np.ndarray, Parameters, float, int], Rope]] = {
