@@ -74,16 +74,22 @@ static inline void decode_tile(const uint8_t* tile, const Table& table, Use use)
     }
 }
 
+constexpr int64_t kPrefetchBytes = 4096;
+
 template <int Bits>
 static void trellis_dot(const uint8_t* codes, int64_t tiles, const int8_t* values, const int8_t* q,
                         int32_t q_sum, int32_t* acc) {
     const Table table = Table::of(values);
     __m512i s[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
                     _mm512_setzero_si512()};
-    for (int64_t tile = 0; tile < tiles; ++tile, codes += 32 * Bits, q += 16)
+    for (int64_t tile = 0; tile < tiles; ++tile, codes += 32 * Bits, q += 16) {
+        // The hardware's own prefetching ends at each page.
+        _mm_prefetch(reinterpret_cast<const char*>(codes + kPrefetchBytes), _MM_HINT_T0);
+        if (Bits > 2) _mm_prefetch(reinterpret_cast<const char*>(codes + kPrefetchBytes + 64), _MM_HINT_T0);
         decode_tile<Bits>(codes, table, [&](int c, __m512i w) {
             s[c] = _mm512_dpbusd_epi32(s[c], w, _mm512_set1_epi32(static_cast<int>(load_u32(q + 4 * c))));
         });
+    }
     const __m512i total = _mm512_add_epi32(_mm512_add_epi32(s[0], s[1]), _mm512_add_epi32(s[2], s[3]));
     _mm512_storeu_si512(acc, _mm512_sub_epi32(total, _mm512_set1_epi32(128 * q_sum)));
 }
