@@ -2,7 +2,8 @@
 
 Additive quantisation of language models, AQLM (arXiv 2401.06118), in its K×8 form: K codebooks of
 256 codewords, so K bits a weight and 4·K KB of codebooks a matrix, and one scale an output row.
-Codebooks start from residual k-means; codes are chosen by beam search (Babenko and Lempitsky, 2014).
+Codebooks start from residual k-means; codes are chosen by beam search (Babenko and Lempitsky,
+CVPR 2014).
 """
 
 from __future__ import annotations

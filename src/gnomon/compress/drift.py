@@ -1,7 +1,7 @@
 """Making up for what the rounding of earlier layers has done to a layer's inputs.
 
-A layer of the rounded model reads X̂ where the original reads X. To round W itself would ask for W X̂;
-what is wanted is the original's output, so W is first replaced by the least-squares answer to
+A layer of the rounded model reads X̂ where the original reads X. To round W itself would ask for
+W X̂; what is wanted is the original's output, so W is first replaced by the least-squares answer to
 
     min over W* of ‖W X + R − W* X̂‖² + λ ‖W* − W‖²,
     W* = W + (W (X − X̂) + R) X̂ᵀ (X̂ X̂ᵀ + λI)⁻¹

@@ -91,16 +91,25 @@ def open_job(
 
 
 def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    was, wanted = dict(_flat(before)), dict(_flat(now))
     differences = [
-        f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
-        for key in sorted({*before, *now})
-        if before.get(key) != now.get(key)
+        f"{key} was {was.get(key)!r} and is {wanted.get(key)!r}"
+        for key in sorted({*was, *wanted})
+        if was.get(key) != wanted.get(key)
     ]
     if differences:
         raise UsageError(
             f"{folder} cannot be resumed: {'; '.join(differences)}. Give the same options as "
             "before, or --overwrite to start again."
         )
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def stored_tensors(name: str, encoded: EncodedWeight) -> dict[str, np.ndarray]:

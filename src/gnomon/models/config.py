@@ -48,7 +48,7 @@ class ModelConfig:
     embedding_scale: float = 1.0  # gemma: sqrt(hidden_size)
     norm_offset: float = 0.0  # gemma: 1.0, the norm multiplies by (offset + weight)
     has_qk_norm: bool = False  # RMSNorm over head_dim on queries and keys, before RoPE
-    has_post_norms: bool = False  # gemma: a norm after attention and after the feed-forward part too
+    has_post_norms: bool = False  # gemma: a norm after attention and feed-forward too
     is_head_tied: bool = False
     attention_softcap: float | None = None
     logit_softcap: float | None = None

@@ -1,0 +1,138 @@
+"""Interrupted runs: nothing finished is lost, and what comes of them is what would have come."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from gnomon.compress import compress
+from gnomon.compress.job import Job, open_job
+from gnomon.errors import OutputError, UsageError
+
+PROGRAM = """
+import os, resource, signal, sys
+from pathlib import Path
+from gnomon.cli import main
+import gnomon.compress.pipeline as pipeline
+
+source, text, output, end = sys.argv[1:5]
+original = pipeline.Compressor.round_block
+def round_block(self, layer, *rest):
+    if end == "kill" and layer == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if end == "full disk" and layer == 1:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    return original(self, layer, *rest)
+pipeline.Compressor.round_block = round_block
+arguments = ["compress", source, "-o", output, "--calibration", text]
+sys.exit(main([*arguments, "--calibration-tokens", "2048", *sys.argv[5:]]))
+"""
+
+
+def run(tiny, text, output, end, *arguments):
+    command = [sys.executable, "-c", PROGRAM, str(tiny.source), str(text), str(output), end]
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def expected(tiny, tmp_path, options):
+    compress(tiny, tmp_path / "expected", options=options)
+    return (tmp_path / "expected" / "model.safetensors").read_bytes()
+
+
+def interrupt_at(layer):
+    def on_progress(progress):
+        if progress.stage == "block" and progress.done == layer:
+            raise KeyboardInterrupt
+
+    return on_progress
+
+
+def test_resumed_run_gives_the_same_bytes(tiny, tmp_path, options, expected, monkeypatch):
+    output = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        compress(tiny, output, options=options, on_progress=interrupt_at(1))
+    assert not output.exists()
+    saved = []
+    save = Job.save
+    monkeypatch.setattr(
+        Job, "save", lambda job, part, rounded: (saved.append(part), save(job, part, rounded))
+    )
+    compress(tiny, output, options=options, resume=True)
+    assert saved == ["block-0001", "head"]  # the first block was not done again
+    assert (output / "model.safetensors").read_bytes() == expected
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_a_killed_run_is_resumed(tiny, tmp_path, text, expected):
+    output = tmp_path / "out"
+    killed = run(tiny, text, output, "kill")
+    assert killed.returncode == -signal.SIGKILL
+    assert not output.exists()
+    again = run(tiny, text, output, "none")
+    assert again.returncode == OutputError.exit_code
+    assert "--resume" in again.stderr
+    assert "--overwrite" in again.stderr
+    resumed = run(tiny, text, output, "none", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (output / "model.safetensors").read_bytes() == expected
+
+
+def test_a_full_disk_keeps_what_was_finished(tiny, tmp_path, text, expected):
+    output = tmp_path / "out"
+    full = run(tiny, text, output, "full disk")
+    assert full.returncode == OutputError.exit_code
+    assert "Cannot write" in full.stderr
+    assert "--resume" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert not output.exists()
+    finished = {path.name for path in (tmp_path / "out.partial").glob("*.json")}
+    assert finished == {"job.json", "block-0000.json"}
+    resumed = run(tiny, text, output, "none", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (output / "model.safetensors").read_bytes() == expected
+
+
+def test_resuming_with_other_options_is_refused_and_says_which(tiny, tmp_path, options):
+    from dataclasses import replace
+
+    output = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        compress(tiny, output, options=options, on_progress=interrupt_at(1))
+    with pytest.raises(UsageError, match=r"options\.bits was 2 and is 3"):
+        compress(tiny, output, options=replace(options, bits=3), resume=True)
+    with pytest.raises(OutputError, match="interrupted run"):
+        compress(tiny, output, options=replace(options, bits=3))
+    result = compress(tiny, output, options=replace(options, bits=3), overwrite=True)
+    assert result.layers[0].bits_per_weight > 3
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path):
+    with (
+        open_job(tmp_path / "out", {"a": 1}, resume=False, overwrite=False),
+        pytest.raises(OutputError, match="Another gnomon"),
+        open_job(tmp_path / "out", {"a": 1}, resume=True, overwrite=False),
+    ):
+        pass
+
+
+def test_a_strange_partial_folder_is_left_alone(tmp_path):
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "poem.txt").write_text("o")
+    with (
+        pytest.raises(OutputError, match="not made by gnomon"),
+        open_job(tmp_path / "out", {}, resume=True, overwrite=True),
+    ):
+        pass
+    assert os.listdir(tmp_path / "out.partial") == ["poem.txt"]
+
+
+def test_a_part_without_its_list_is_not_taken_for_finished(tmp_path):
+    with open_job(tmp_path / "out", {}, resume=False, overwrite=False) as job:
+        (job.folder / "block-0000.safetensors").write_bytes(b"half")
+        assert not job.has("block-0000")
+        (job.folder / "block-0000.json").write_text(json.dumps({}))
+        assert job.has("block-0000")
