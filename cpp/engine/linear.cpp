@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kTaskBytes = 48 * 1024;  // of weights, when one vector passes them once
 constexpr int64_t kBlockTaskRows = 64;     // when many vectors pass them
+constexpr int64_t kStripsAtOnce = 2;       // decoded strips that share a pass over the vectors
 
 int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
@@ -117,34 +118,33 @@ int64_t TrellisLinear::weight_bytes() const {
 }
 
 int64_t TrellisLinear::task_rows(int64_t n) const {
-    if (n > 1) return kStripRows;
+    if (n > 1) return kStripsAtOnce * kStripRows;
     return rows_for_bytes(static_cast<double>(tiles_ * 2 * bits_));
 }
 
 int64_t TrellisLinear::scratch_bytes(int64_t n) const {
-    return round_up(256 * tiles_, 64) + kStripRows * 4 * n;
+    return kStripsAtOnce * (256 * tiles_ + kStripRows * 4 * n);
 }
 
 void TrellisLinear::multiply_rows(const KernelTable& k, const Input& input, int64_t first, int64_t rows,
                                   float* y, int64_t y_stride, uint8_t* scratch) const {
-    auto* acc = reinterpret_cast<int32_t*>(scratch + round_up(256 * tiles_, 64));
+    auto* acc = reinterpret_cast<int32_t*>(scratch + kStripsAtOnce * 256 * tiles_);
     const int64_t strip_bytes = tiles_ * 32 * bits_;
-    for (int64_t row = first; row < first + rows; row += kStripRows) {
+    const int64_t step = input.n == 1 ? kStripRows : kStripsAtOnce * kStripRows;
+    for (int64_t row = first; row < first + rows; row += step) {
         const uint8_t* codes = codes_ + row / kStripRows * strip_bytes;
+        const int64_t valid = std::min(step, first + rows - row);
         if (input.n == 1) {
             k.trellis_dot[bits_ - 2](codes, tiles_, table_.data(), input.q, input.q_sums[0], acc);
         } else {
-            k.trellis_decode[bits_ - 2](codes, tiles_, table_.data(), scratch);
-            k.strip_multiply(scratch, tiles_, input.q, input.q_stride, input.q_sums, input.n, acc);
+            const int64_t strips = round_up(valid, kStripRows) / kStripRows;
+            k.trellis_decode[bits_ - 2](codes, strips * tiles_, table_.data(), scratch);
+            k.strip_multiply(scratch, strips, tiles_, input.q, input.q_stride, input.q_sums, input.n, acc,
+                             step);
         }
-        const int64_t valid = std::min<int64_t>(kStripRows, first + rows - row);
-        for (int64_t t = 0; t < input.n; ++t) {
-            float* at = y + t * y_stride + row;
-            const float* scales = scales_.data() + row;
-            const float x_scale = input.q_scales[t];
-            for (int64_t r = 0; r < valid; ++r)
-                at[r] = static_cast<float>(acc[t * kStripRows + r]) * (scales[r] * x_scale);
-        }
+        for (int64_t t = 0; t < input.n; ++t)
+            k.scale_sums(acc + t * step, scales_.data() + row, input.q_scales[t], valid,
+                         y + t * y_stride + row);
     }
 }
 

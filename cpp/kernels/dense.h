@@ -36,7 +36,7 @@ constexpr int kBlockRows = 4, kBlockVectors = 4, kRowsAlone = 8;
 #elif defined(GNOMON_SIMD_AVX2)
 constexpr int kBlockRows = 2, kBlockVectors = 4, kRowsAlone = 4;
 #else
-constexpr int kBlockRows = 2, kBlockVectors = 2, kRowsAlone = 2;
+constexpr int kBlockRows = 2, kBlockVectors = 4, kRowsAlone = 2;
 #endif
 
 template <class W, int R, int V>
@@ -94,9 +94,11 @@ static void dense(const void* weights, int64_t w_stride, int64_t rows, int64_t i
     for (; t + kBlockVectors <= n; t += kBlockVectors)
         dense_rows<W, kBlockRows, kBlockVectors>(w, w_stride, rows, in, x + t * x_stride, x_stride,
                                                  y + t * y_stride, y_stride);
-    for (; t < n; ++t)
-        dense_rows<W, kRowsAlone, 1>(w, w_stride, rows, in, x + t * x_stride, x_stride, y + t * y_stride,
-                                     y_stride);
+    x += t * x_stride;
+    y += t * y_stride;
+    if (n - t == 3) dense_rows<W, kBlockRows, 3>(w, w_stride, rows, in, x, x_stride, y, y_stride);
+    if (n - t == 2) dense_rows<W, kBlockRows, 2>(w, w_stride, rows, in, x, x_stride, y, y_stride);
+    if (n - t == 1) dense_rows<W, kRowsAlone, 1>(w, w_stride, rows, in, x, x_stride, y, y_stride);
 }
 
 // V outputs of D vectors each are kept in registers while the rows of v pass by.
@@ -155,9 +157,11 @@ static void weighted_sum(const void* values, int64_t v_stride, int64_t count, in
     for (; t + kBlockVectors <= n; t += kBlockVectors)
         weighted_vectors<W, kBlockVectors>(v, v_stride, count, dim, p + t * p_stride, p_stride,
                                            y + t * y_stride, y_stride);
-    for (; t < n; ++t)
-        weighted_vectors<W, 1>(v, v_stride, count, dim, p + t * p_stride, p_stride, y + t * y_stride,
-                               y_stride);
+    p += t * p_stride;
+    y += t * y_stride;
+    if (n - t == 3) weighted_vectors<W, 3>(v, v_stride, count, dim, p, p_stride, y, y_stride);
+    if (n - t == 2) weighted_vectors<W, 2>(v, v_stride, count, dim, p, p_stride, y, y_stride);
+    if (n - t == 1) weighted_vectors<W, 1>(v, v_stride, count, dim, p, p_stride, y, y_stride);
 }
 
 }  // namespace GNOMON_SIMD_NAMESPACE

@@ -31,6 +31,7 @@ static constexpr KernelTable kTable = {
     {trellis_dot<2>, trellis_dot<3>, trellis_dot<4>},
     {trellis_decode<2>, trellis_decode<3>, trellis_decode<4>},
     strip_multiply,
+    scale_sums,
     additive_decode,
 };
 

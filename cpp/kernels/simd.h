@@ -65,6 +65,7 @@ static inline F load_i8(const int8_t* p) {
 static inline F load_i8(const int8_t* p, int64_t n) {
     return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(first(n), p)))};
 }
+static inline F load_i32(const int32_t* p) { return {_mm512_cvtepi32_ps(_mm512_loadu_si512(p))}; }
 static inline void store_f16(uint16_t* p, F a) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
                         _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
@@ -154,6 +155,9 @@ static inline F load_i8(const int8_t* p, int64_t n) {
     int8_t padded[8] = {};
     std::memcpy(padded, p, static_cast<size_t>(n));
     return load_i8(padded);
+}
+static inline F load_i32(const int32_t* p) {
+    return {_mm256_cvtepi32_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
 }
 static inline void store_f16(uint16_t* p, F a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
@@ -265,6 +269,11 @@ static inline F load_bf16(const uint16_t* p, int64_t n = F::N) {
 static inline F load_i8(const int8_t* p, int64_t n = F::N) {
     F r;
     GNOMON_EACH r.v[i] = i < n ? static_cast<float>(p[i]) : 0.0f;
+    return r;
+}
+static inline F load_i32(const int32_t* p) {
+    F r;
+    GNOMON_EACH r.v[i] = static_cast<float>(p[i]);
     return r;
 }
 static inline void store_f16(uint16_t* p, F a) { GNOMON_EACH p[i] = float_to_f16(a.v[i]); }

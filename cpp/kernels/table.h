@@ -56,9 +56,13 @@ struct KernelTable {
                            int32_t q_sum, int32_t* acc);
     // Writes 256·tiles bytes in the order `strip_multiply` of the same table wants.
     void (*trellis_decode[3])(const uint8_t* codes, int64_t tiles, const int8_t* table, uint8_t* strip);
-    // acc[t, row] for n vectors q [n, q_stride].
-    void (*strip_multiply)(const uint8_t* strip, int64_t tiles, const int8_t* q, int64_t q_stride,
-                           const int32_t* q_sums, int64_t n, int32_t* acc);
+    // acc [n, acc_stride], 16 columns a strip, for `count` decoded strips and n vectors q [n, q_stride].
+    void (*strip_multiply)(const uint8_t* strips, int64_t count, int64_t tiles, const int8_t* q,
+                           int64_t q_stride, const int32_t* q_sums, int64_t n, int32_t* acc,
+                           int64_t acc_stride);
+
+    // y[i] = acc[i] · factor · scales[i]
+    void (*scale_sums)(const int32_t* acc, const float* scales, float factor, int64_t n, float* y);
 
     // --- additive codes: y[8·groups] = scale · Σ_k codebooks[k, code] (codes [groups, books])
     void (*additive_decode)(const uint8_t* codes, int64_t groups, int64_t books, const float* codebooks,

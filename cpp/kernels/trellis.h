@@ -20,8 +20,10 @@ static inline uint32_t load_u32(const void* p) {
 
 // How to cut the states of four columns out of a tile: first bring the bytes that hold the windows
 // of row r into lane r (`byte`), then shift the windows out of each 64-bit half (`shift`).
+// At two bits lane r is where row r is stored, and only the last columns need the row after it.
 template <int Bits>
 struct Cuts {
+    static constexpr bool is_in_place(int c) { return Bits == 2 && c < 3; }
     alignas(64) uint8_t byte[4][64];
     alignas(64) uint8_t shift[4][64];
     constexpr Cuts() : byte(), shift() {
@@ -30,7 +32,8 @@ struct Cuts {
                 for (int j = 0; j < 4; ++j) {
                     const int bit = Bits * (16 * row + 4 * c);
                     byte[c][4 * row + j] = static_cast<uint8_t>(((bit >> 3) + j) % (32 * Bits));
-                    shift[c][4 * row + j] = static_cast<uint8_t>((row & 1) * 32 + (bit & 7) + Bits * j);
+                    const int begin = is_in_place(c) ? bit % 32 : bit & 7;
+                    shift[c][4 * row + j] = static_cast<uint8_t>((row & 1) * 32 + begin + Bits * j);
                 }
     }
 };
@@ -64,11 +67,14 @@ static inline void decode_tile(const uint8_t* tile, const Table& table, Use use)
     GNOMON_UNROLL
     for (int c = 0; c < 4; ++c) {
         const __m512i byte = _mm512_load_si512(kCuts<Bits>.byte[c]);
-        const __m512i bits = Bits == 2 ? _mm512_permutexvar_epi8(byte, low)
-                                       : _mm512_permutex2var_epi8(low, byte, high);
+        const __m512i bits = Cuts<Bits>::is_in_place(c) ? low
+                             : Bits == 2                ? _mm512_permutexvar_epi8(byte, low)
+                                                        : _mm512_permutex2var_epi8(low, byte, high);
         use(c, table[_mm512_multishift_epi64_epi8(_mm512_load_si512(kCuts<Bits>.shift[c]), bits)]);
     }
 }
+
+constexpr int64_t kPrefetchBytes = 4096;
 
 template <int Bits>
 static void trellis_dot(const uint8_t* codes, int64_t tiles, const int8_t* values, const int8_t* q,
@@ -76,10 +82,14 @@ static void trellis_dot(const uint8_t* codes, int64_t tiles, const int8_t* value
     const Table table = Table::of(values);
     __m512i s[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
                     _mm512_setzero_si512()};
-    for (int64_t tile = 0; tile < tiles; ++tile, codes += 32 * Bits, q += 16)
+    for (int64_t tile = 0; tile < tiles; ++tile, codes += 32 * Bits, q += 16) {
+        // The hardware's own prefetching ends at each page.
+        _mm_prefetch(reinterpret_cast<const char*>(codes + kPrefetchBytes), _MM_HINT_T0);
+        if (Bits > 2) _mm_prefetch(reinterpret_cast<const char*>(codes + kPrefetchBytes + 64), _MM_HINT_T0);
         decode_tile<Bits>(codes, table, [&](int c, __m512i w) {
             s[c] = _mm512_dpbusd_epi32(s[c], w, _mm512_set1_epi32(static_cast<int>(load_u32(q + 4 * c))));
         });
+    }
     const __m512i total = _mm512_add_epi32(_mm512_add_epi32(s[0], s[1]), _mm512_add_epi32(s[2], s[3]));
     _mm512_storeu_si512(acc, _mm512_sub_epi32(total, _mm512_set1_epi32(128 * q_sum)));
 }
@@ -91,24 +101,36 @@ static void trellis_decode(const uint8_t* codes, int64_t tiles, const int8_t* va
         decode_tile<Bits>(codes, table, [&](int c, __m512i w) { _mm512_storeu_si512(strip + 64 * c, w); });
 }
 
-template <int V>
-static inline void strip_block(const uint8_t* strip, int64_t groups, const int8_t* q, int64_t q_stride,
-                               const int32_t* q_sums, int32_t* acc) {
-    __m512i s[V];
+// S strips of `groups` times 64 bytes, one after the other, and V vectors.
+template <int S, int V>
+static inline void strip_block(const uint8_t* strips, int64_t groups, const int8_t* q, int64_t q_stride,
+                               const int32_t* q_sums, int32_t* acc, int64_t acc_stride) {
+    __m512i s[S][V];
     GNOMON_UNROLL
-    for (int t = 0; t < V; ++t) s[t] = _mm512_setzero_si512();
-    for (int64_t g = 0; g < groups; ++g) {
-        const __m512i w = _mm512_loadu_si512(strip + 64 * g);
+    for (int t = 0; t < V; ++t) {
         GNOMON_UNROLL
-        for (int t = 0; t < V; ++t)
-            s[t] = _mm512_dpbusd_epi32(
-                s[t], w, _mm512_set1_epi32(static_cast<int>(load_u32(q + t * q_stride + 4 * g))));
+        for (int i = 0; i < S; ++i) s[i][t] = _mm512_setzero_si512();
+    }
+    for (int64_t g = 0; g < groups; ++g) {
+        __m512i w[S];
+        GNOMON_UNROLL
+        for (int i = 0; i < S; ++i) w[i] = _mm512_loadu_si512(strips + 64 * (i * groups + g));
+        GNOMON_UNROLL
+        for (int t = 0; t < V; ++t) {
+            const __m512i x = _mm512_set1_epi32(static_cast<int>(load_u32(q + t * q_stride + 4 * g)));
+            GNOMON_UNROLL
+            for (int i = 0; i < S; ++i) s[i][t] = _mm512_dpbusd_epi32(s[i][t], w[i], x);
+        }
     }
     GNOMON_UNROLL
-    for (int t = 0; t < V; ++t)
-        _mm512_storeu_si512(acc + 16 * t, _mm512_sub_epi32(s[t], _mm512_set1_epi32(128 * q_sums[t])));
+    for (int t = 0; t < V; ++t) {
+        const __m512i correction = _mm512_set1_epi32(128 * q_sums[t]);
+        GNOMON_UNROLL
+        for (int i = 0; i < S; ++i)
+            _mm512_storeu_si512(acc + t * acc_stride + 16 * i, _mm512_sub_epi32(s[i][t], correction));
+    }
 }
-constexpr int kStripVectors = 12;
+constexpr int kStripVectors = 8;
 
 #elif defined(GNOMON_SIMD_AVX2)
 
@@ -196,26 +218,29 @@ static void trellis_decode(const uint8_t* codes, int64_t tiles, const int8_t* va
         });
 }
 
-template <int V>
-static inline void strip_block(const uint8_t* strip, int64_t groups, const int8_t* q, int64_t q_stride,
-                               const int32_t*, int32_t* acc) {
-    __m256i s[V][2];
-    GNOMON_UNROLL
-    for (int t = 0; t < V; ++t) s[t][0] = s[t][1] = _mm256_setzero_si256();
-    for (int64_t g = 0; g < groups; ++g) {
-        const __m256i w0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(strip + 64 * g));
-        const __m256i w1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(strip + 64 * g + 32));
+// One strip at a time: sixteen registers hold no more.
+template <int S, int V>
+static inline void strip_block(const uint8_t* strips, int64_t groups, const int8_t* q, int64_t q_stride,
+                               const int32_t*, int32_t* acc, int64_t acc_stride) {
+    for (int i = 0; i < S; ++i, strips += 64 * groups, acc += 16) {
+        __m256i s[V][2];
         GNOMON_UNROLL
-        for (int t = 0; t < V; ++t) {
-            const __m256i x = _mm256_set1_epi32(static_cast<int>(load_u32(q + t * q_stride + 4 * g)));
-            s[t][0] = dot4(s[t][0], w0, x);
-            s[t][1] = dot4(s[t][1], w1, x);
+        for (int t = 0; t < V; ++t) s[t][0] = s[t][1] = _mm256_setzero_si256();
+        for (int64_t g = 0; g < groups; ++g) {
+            const auto* w = reinterpret_cast<const __m256i*>(strips + 64 * g);
+            const __m256i w0 = _mm256_loadu_si256(w), w1 = _mm256_loadu_si256(w + 1);
+            GNOMON_UNROLL
+            for (int t = 0; t < V; ++t) {
+                const __m256i x = _mm256_set1_epi32(static_cast<int>(load_u32(q + t * q_stride + 4 * g)));
+                s[t][0] = dot4(s[t][0], w0, x);
+                s[t][1] = dot4(s[t][1], w1, x);
+            }
         }
+        GNOMON_UNROLL
+        for (int t = 0; t < V; ++t)
+            for (int half = 0; half < 2; ++half)
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(acc + t * acc_stride + 8 * half), s[t][half]);
     }
-    GNOMON_UNROLL
-    for (int t = 0; t < V; ++t)
-        for (int half = 0; half < 2; ++half)
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(acc + 16 * t + 8 * half), s[t][half]);
 }
 constexpr int kStripVectors = 4;
 
@@ -249,29 +274,46 @@ static void trellis_decode(const uint8_t* codes, int64_t tiles, const int8_t* ta
         });
 }
 
-template <int V>
-static inline void strip_block(const uint8_t* strip, int64_t groups, const int8_t* q, int64_t q_stride,
-                               const int32_t*, int32_t* acc) {
-    for (int i = 0; i < 16 * V; ++i) acc[i] = 0;
-    for (int64_t g = 0; g < groups; ++g, strip += 64, q += 4)
-        for (int t = 0; t < V; ++t)
-            for (int row = 0; row < 16; ++row)
-                for (int j = 0; j < 4; ++j)
-                    acc[16 * t + row] += static_cast<int8_t>(strip[4 * row + j]) * q[t * q_stride + j];
+template <int S, int V>
+static inline void strip_block(const uint8_t* strips, int64_t groups, const int8_t* q, int64_t q_stride,
+                               const int32_t*, int32_t* acc, int64_t acc_stride) {
+    for (int i = 0; i < S; ++i, strips += 64 * groups)
+        for (int t = 0; t < V; ++t) {
+            int32_t sums[16] = {};
+            for (int64_t g = 0; g < groups; ++g)
+                for (int row = 0; row < 16; ++row)
+                    for (int j = 0; j < 4; ++j)
+                        sums[row] += static_cast<int8_t>(strips[64 * g + 4 * row + j]) *
+                                     q[t * q_stride + 4 * g + j];
+            std::memcpy(acc + t * acc_stride + 16 * i, sums, sizeof sums);
+        }
 }
 constexpr int kStripVectors = 4;
 
 #endif
 
-static void strip_multiply(const uint8_t* strip, int64_t tiles, const int8_t* q, int64_t q_stride,
-                           const int32_t* q_sums, int64_t n, int32_t* acc) {
+template <int S>
+static void multiply_strips(const uint8_t* strips, int64_t groups, const int8_t* q, int64_t q_stride,
+                            const int32_t* q_sums, int64_t n, int32_t* acc, int64_t acc_stride) {
+    const auto run = [&](auto block, int64_t t) {
+        block(strips, groups, q + t * q_stride, q_stride, q_sums + t, acc + t * acc_stride, acc_stride);
+    };
     int64_t t = 0;
-    for (; t + kStripVectors <= n; t += kStripVectors)
-        strip_block<kStripVectors>(strip, 4 * tiles, q + t * q_stride, q_stride, q_sums + t, acc + 16 * t);
-    for (; t + 2 <= n; t += 2)
-        strip_block<2>(strip, 4 * tiles, q + t * q_stride, q_stride, q_sums + t, acc + 16 * t);
-    for (; t < n; ++t)
-        strip_block<1>(strip, 4 * tiles, q + t * q_stride, q_stride, q_sums + t, acc + 16 * t);
+    for (; t + kStripVectors <= n; t += kStripVectors) run(strip_block<S, kStripVectors>, t);
+    for (; t + 2 <= n; t += 2) run(strip_block<S, 2>, t);
+    for (; t < n; ++t) run(strip_block<S, 1>, t);
+}
+
+static void strip_multiply(const uint8_t* strips, int64_t count, int64_t tiles, const int8_t* q,
+                           int64_t q_stride, const int32_t* q_sums, int64_t n, int32_t* acc,
+                           int64_t acc_stride) {
+    int64_t i = 0;
+    for (; i + 2 <= count; i += 2)
+        multiply_strips<2>(strips + i * 256 * tiles, 4 * tiles, q, q_stride, q_sums, n, acc + 16 * i,
+                           acc_stride);
+    if (i < count)
+        multiply_strips<1>(strips + i * 256 * tiles, 4 * tiles, q, q_stride, q_sums, n, acc + 16 * i,
+                           acc_stride);
 }
 
 }  // namespace GNOMON_SIMD_NAMESPACE

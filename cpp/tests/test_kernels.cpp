@@ -54,39 +54,41 @@ int state_of(const uint8_t* tile, int bits, int t) {
 TEST(trellis_dot_and_strips_are_exact) {
     for (int bits : {2, 3, 4})
         for (int64_t tiles : {1, 2, 3, 36}) {
-            const auto codes = random_bytes<uint8_t>(tiles * 32 * bits, 1);
+            constexpr int64_t n = 31, strips = 3, rows = 16 * strips;
+            const int64_t strip_bytes = tiles * 32 * bits, stride = 16 * tiles + 64;
+            const auto codes = random_bytes<uint8_t>(strips * strip_bytes, 1);
             auto table = random_bytes<int8_t>(256, 2);
             table[7] = -128;
             table[8] = 127;
-            constexpr int64_t n = 31;
-            const int64_t stride = 16 * tiles + 64;
             auto q = random_bytes<int8_t>(n * stride, 3);
             for (auto& v : q) v = v == -128 ? static_cast<int8_t>(-127) : v;
-            std::vector<int32_t> sums(n, 0), expected(n * 16, 0);
+            std::vector<int32_t> sums(n, 0), expected(n * rows, 0);
             for (int64_t t = 0; t < n; ++t)
                 for (int64_t c = 0; c < 16 * tiles; ++c) {
                     const int x = q[static_cast<std::size_t>(t * stride + c)];
                     sums[static_cast<std::size_t>(t)] += x;
-                    for (int row = 0; row < 16; ++row) {
-                        const uint8_t* tile = codes.data() + c / 16 * 32 * bits;
-                        const int state = state_of(tile, bits, 16 * row + static_cast<int>(c % 16));
-                        expected[static_cast<std::size_t>(16 * t + row)] +=
+                    for (int64_t row = 0; row < rows; ++row) {
+                        const uint8_t* tile = codes.data() + row / 16 * strip_bytes + c / 16 * 32 * bits;
+                        const int state = state_of(tile, bits, static_cast<int>(row % 16 * 16 + c % 16));
+                        expected[static_cast<std::size_t>(rows * t + row)] +=
                             table[static_cast<std::size_t>(state)] * x;
                     }
                 }
             for (const KernelTable* k : all_kernels()) {
-                std::vector<int32_t> acc(n * 16, -1);
-                for (std::size_t t = 0; t < n; ++t)
-                    k->trellis_dot[bits - 2](codes.data(), tiles, table.data(),
-                                             q.data() + static_cast<int64_t>(t) * stride, sums[t],
-                                             acc.data() + 16 * t);
+                std::vector<int32_t> acc(n * rows, -1);
+                for (int64_t t = 0; t < n; ++t)
+                    for (int64_t i = 0; i < strips; ++i)
+                        k->trellis_dot[bits - 2](codes.data() + i * strip_bytes, tiles, table.data(),
+                                                 q.data() + t * stride, sums[static_cast<std::size_t>(t)],
+                                                 acc.data() + rows * t + 16 * i);
                 CHECK(acc == expected);
-                std::vector<uint8_t> strip(static_cast<std::size_t>(256 * tiles));
-                k->trellis_decode[bits - 2](codes.data(), tiles, table.data(), strip.data());
+                std::vector<uint8_t> decoded(static_cast<std::size_t>(256 * tiles * strips));
+                k->trellis_decode[bits - 2](codes.data(), tiles * strips, table.data(), decoded.data());
                 for (int64_t count : {1, 2, 5, 12, 31}) {
-                    std::vector<int32_t> some(static_cast<std::size_t>(16 * count), -1);
-                    k->strip_multiply(strip.data(), tiles, q.data(), stride, sums.data(), count, some.data());
-                    CHECK(std::equal(some.begin(), some.end(), expected.begin()));
+                    acc.assign(static_cast<std::size_t>(rows * count), -1);
+                    k->strip_multiply(decoded.data(), strips, tiles, q.data(), stride, sums.data(), count,
+                                      acc.data(), rows);
+                    CHECK(std::equal(acc.begin(), acc.end(), expected.begin()));
                 }
             }
         }
