@@ -53,6 +53,10 @@ static inline void dense_block(const typename W::T* w, int64_t w_stride, int64_t
         F weights[R];
         GNOMON_UNROLL
         for (int r = 0; r < R; ++r) weights[r] = W::at(w + r * w_stride + c);
+        if (V == 1 && R > 1) {  // bound by memory: ask for the next block of rows meanwhile
+            GNOMON_UNROLL
+            for (int r = 0; r < R; ++r) __builtin_prefetch(w + (R + r) * w_stride + c);
+        }
         GNOMON_UNROLL
         for (int t = 0; t < V; ++t) {
             const F v = load(x + t * x_stride + c);
