@@ -18,6 +18,7 @@ import numpy as np
 
 from gnomon.models.forward import LinearInputs
 
+CHUNK = 2048  # tokens whose inputs are compared at a time
 RIDGE = 0.03  # λ as a share of the mean of the diagonal of X̂ X̂ᵀ
 
 
@@ -34,16 +35,21 @@ class Drift:
         _, in_original, in_rounded = np.intersect1d(
             original.tokens, rounded.tokens, assume_unique=True, return_indices=True
         )
-        x, x_original = rounded.inputs[in_rounded], original.inputs[in_original]
-        targets = x.T @ (x_original - x)
         size = len(gram)
+        targets = np.zeros((size, size), np.float32)
+        pull = None
         if original.residual is not None and rounded.residual is not None:
-            targets = np.hstack([targets, x.T @ (original.residual - rounded.residual)])
+            pull = np.zeros((size, rounded.residual.shape[1]), np.float32)
+        for start in range(0, len(in_rounded), CHUNK):
+            ours, theirs = in_rounded[start : start + CHUNK], in_original[start : start + CHUNK]
+            x = rounded.inputs[ours]
+            targets += x.T @ (original.inputs[theirs] - x)
+            if pull is not None:
+                pull += x.T @ (original.residual[theirs] - rounded.residual[ours])
         damped = gram.astype(np.float64)
         damped[np.diag_indices(size)] += max(RIDGE * float(np.trace(gram)) / size, 1e-12)
-        solved = np.linalg.solve(damped, targets).astype(np.float32)
-        has_residual = solved.shape[1] > size
-        return cls(solved[:, :size], solved[:, size:] if has_residual else None)
+        inverse = np.linalg.inv(damped).astype(np.float32)
+        return cls(inverse @ targets, None if pull is None else inverse @ pull)
 
     def compensate(self, weight: np.ndarray) -> np.ndarray:
         """W* float32 [out, in] for W."""

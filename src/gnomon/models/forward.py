@@ -79,7 +79,9 @@ def forward_block(
     def linear(x: np.ndarray, name: str) -> np.ndarray:
         y = x @ weights[f"{prefix}{name}.weight"].T
         bias = weights.get(f"{prefix}{name}.bias")
-        return y if bias is None else y + bias
+        if bias is not None:
+            y += bias
+        return y
 
     def announce(
         inputs: np.ndarray,
@@ -107,7 +109,7 @@ def forward_block(
     x = linear(x, "self_attn.o_proj")
     if config.has_post_norms:
         x = norm(x, "post_attention_layernorm")
-    hidden = hidden + x
+    hidden = np.add(hidden, x, out=x)
 
     before_mlp = (
         "pre_feedforward_layernorm" if config.has_post_norms else "post_attention_layernorm"
@@ -136,14 +138,15 @@ def forward_block(
         x = linear(inner, "mlp.down_proj")
     if config.has_post_norms:
         x = norm(x, "post_feedforward_layernorm")
-    yield BlockOutput(hidden=hidden + x)
+    yield BlockOutput(hidden=np.add(hidden, x, out=x))
 
 
 def rms_norm(x: np.ndarray, weight: np.ndarray, config: ModelConfig) -> np.ndarray:
     """Root mean square normalisation over the last axis (arXiv 1910.07467)."""
-    mean_square = np.mean(np.square(x), axis=-1, keepdims=True)
-    factor = (weight + np.float32(config.norm_offset)).astype(np.float32)
-    return x * (1 / np.sqrt(mean_square + np.float32(config.norm_eps))) * factor
+    mean_square = np.einsum("...i,...i->...", x, x)[..., None] / np.float32(x.shape[-1])
+    result = x / np.sqrt(mean_square + np.float32(config.norm_eps))
+    result *= weight + np.float32(config.norm_offset)
+    return result
 
 
 def attention(
