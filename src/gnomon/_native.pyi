@@ -119,3 +119,13 @@ class Session:
     def forward_all(self, tokens: np.ndarray) -> np.ndarray: ...
     def score(self, tokens: np.ndarray) -> np.ndarray: ...
     def hidden(self, tokens: np.ndarray) -> np.ndarray: ...
+
+def trellis_encode(
+    sequences: np.ndarray,
+    table: np.ndarray,
+    bits: int,
+    codes: np.ndarray,
+    values: np.ndarray,
+    threads: int = 0,
+) -> None:
+    """Writes codes u8 [n, 32 * bits] and values f32 [n, 256] nearest to sequences f32 [n, 256]."""

@@ -37,15 +37,16 @@ class Drift:
         )
         size = len(gram)
         targets = np.zeros((size, size), np.float32)
-        pull = None
+        streams = None
         if original.residual is not None and rounded.residual is not None:
-            pull = np.zeros((size, rounded.residual.shape[1]), np.float32)
+            streams = original.residual, rounded.residual
+        pull = None if streams is None else np.zeros((size, streams[0].shape[1]), np.float32)
         for start in range(0, len(in_rounded), CHUNK):
             ours, theirs = in_rounded[start : start + CHUNK], in_original[start : start + CHUNK]
             x = rounded.inputs[ours]
             targets += x.T @ (original.inputs[theirs] - x)
-            if pull is not None:
-                pull += x.T @ (original.residual[theirs] - rounded.residual[ours])
+            if streams is not None and pull is not None:
+                pull += x.T @ (streams[0][theirs] - streams[1][ours])
         damped = gram.astype(np.float64)
         damped[np.diag_indices(size)] += max(RIDGE * float(np.trace(gram)) / size, 1e-12)
         inverse = np.linalg.inv(damped).astype(np.float32)
