@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from record import print_table, publish
 
 from gnomon.engine import Engine
 from gnomon.models import open_model
+from record import print_table, publish
 
 
 def decode_speed(engine: Engine, *, context: int, tokens: int) -> float:
