@@ -70,7 +70,7 @@ def state_dict(model_type: str, *, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def ggml_tensors(state: dict[str, np.ndarray], *, model_type: str) -> dict[str, np.ndarray]:
-    """The state dict as llama.cpp's convert_hf_to_gguf.py stores it: its own code, abridged."""
+    """The state dict under the names and in the row order that llama.cpp's GGUF files have."""
     arch = {v: k for k, v in gguf.MODEL_ARCH_NAMES.items()}[MODEL_TYPES[model_type]]
     names = gguf.get_tensor_name_map(arch, LAYERS)
     tensors: dict[str, np.ndarray] = {}
@@ -93,10 +93,9 @@ def ggml_tensors(state: dict[str, np.ndarray], *, model_type: str) -> dict[str, 
 
 
 def permute(weights: np.ndarray, heads: int) -> np.ndarray:
-    """LlamaModel.permute of convert_hf_to_gguf.py."""
-    rows = weights.shape[0]
-    split = weights.reshape(heads, 2, rows // heads // 2, *weights.shape[1:])
-    return split.swapaxes(1, 2).reshape(weights.shape)
+    """Each head's rows from "first halves, second halves" to pairs side by side."""
+    first, second = np.split(weights.reshape(heads, -1, *weights.shape[1:]), 2, axis=1)
+    return np.stack([first, second], axis=2).reshape(weights.shape)
 
 
 def write_gguf(
