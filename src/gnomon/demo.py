@@ -95,6 +95,7 @@ def run_demo(
         original,
         output / MODEL_FOLDER,
         options=options,
+        resume=True,
         overwrite=True,
         on_progress=within("compressing", on_progress),
     )

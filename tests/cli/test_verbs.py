@@ -87,10 +87,10 @@ def test_progress_is_on_stderr_and_can_be_silenced(gnomon, house, tmp_path):
     assert gnomon("compress", "-o", str(tmp_path / "m"), "--quiet").stderr == ""
 
 
-def test_resume_and_overwrite_contradict(gnomon, house, tmp_path):
+def test_resume_and_overwrite_go_together(gnomon, house, tmp_path):
     run = gnomon("compress", "-o", str(tmp_path), "--resume", "--overwrite")
-    assert run.exit_code == 2
-    assert house.compressed == []
+    assert run.exit_code == 0
+    assert (house.compressed[0]["resume"], house.compressed[0]["overwrite"]) == (True, True)
 
 
 def test_generate_streams_text_and_nothing_else(gnomon, house):

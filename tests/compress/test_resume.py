@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -97,8 +98,6 @@ def test_a_full_disk_keeps_what_was_finished(tiny, tmp_path, text, expected):
 
 
 def test_resuming_with_other_options_is_refused_and_says_which(tiny, tmp_path, options):
-    from dataclasses import replace
-
     output = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         compress(tiny, output, options=options, on_progress=interrupt_at(1))
@@ -132,7 +131,38 @@ def test_a_strange_partial_folder_is_left_alone(tmp_path):
 
 def test_a_part_without_its_list_is_not_taken_for_finished(tmp_path):
     with open_job(tmp_path / "out", {}, resume=False, overwrite=False) as job:
-        (job.folder / "block-0000.safetensors").write_bytes(b"half")
-        assert not job.has("block-0000")
-        (job.folder / "block-0000.json").write_text(json.dumps({}))
-        assert job.has("block-0000")
+        job.save("block-0000", {})
+        assert job.load("block-0000") == {}
+        (job.folder / "block-0000.json").unlink()
+        assert job.load("block-0000") is None
+
+
+@pytest.mark.parametrize("file", ["block-0000.safetensors", "block-0000.json"])
+def test_a_part_that_was_damaged_is_done_again(file, tiny, tmp_path, options, expected):
+    with pytest.raises(KeyboardInterrupt):
+        compress(tiny, tmp_path / "out", options=options, on_progress=interrupt_at(1))
+    damaged = tmp_path / "out.partial" / file
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    compress(tiny, tmp_path / "out", options=options, resume=True)
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == expected
+
+
+def test_a_damaged_job_says_so(tmp_path):
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "job.json").write_text("{")
+    with (
+        pytest.raises(OutputError, match=r"damaged.*--overwrite"),
+        open_job(tmp_path / "out", {}, resume=True, overwrite=False),
+    ):
+        pass
+    with open_job(tmp_path / "out", {}, resume=True, overwrite=True) as job:
+        assert json.loads((job.folder / "job.json").read_text()) == {}
+
+
+def test_an_interrupted_replacement_can_be_resumed(tiny, tmp_path, options, expected):
+    output = tmp_path / "out"
+    compress(tiny, output, options=replace(options, bits=3))
+    with pytest.raises(KeyboardInterrupt):
+        compress(tiny, output, options=options, overwrite=True, on_progress=interrupt_at(1))
+    compress(tiny, output, options=options, resume=True)
+    assert (output / "model.safetensors").read_bytes() == expected

@@ -11,7 +11,6 @@ import typer
 from gnomon.cli.options import AsJson, ModelArgument, Quiet
 from gnomon.cli.output import format_bytes, print_facts, print_json
 from gnomon.cli.progress import ProgressDisplay
-from gnomon.errors import UsageError
 from gnomon.progress import within
 
 
@@ -84,10 +83,6 @@ def compress(
 
     Example: gnomon compress -o out/smollm2-2bit
     """
-    if resume and overwrite:
-        raise UsageError(
-            "--resume goes on with an earlier run and --overwrite throws it away; give one of them"
-        )
     from gnomon.compress import CompressOptions
     from gnomon.compress import compress as compress_model
     from gnomon.models import open_model

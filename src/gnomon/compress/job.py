@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from gnomon.codecs import EncodedWeight
 from gnomon.compress.rounding import RoundedWeight
 from gnomon.errors import OutputError, UsageError
+
+JOB = "job.json"
 
 
 class Job:
@@ -30,14 +33,14 @@ class Job:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def has(self, part: str) -> bool:
-        return (self.folder / f"{part}.json").exists()
-
-    def load(self, part: str) -> dict[str, RoundedWeight]:
-        """The rounded weights of a finished part, by weight name."""
-        tensors = load_file(self.folder / f"{part}.safetensors")
-        records = json.loads((self.folder / f"{part}.json").read_text())
-        return {name: _rounded(name, record, tensors) for name, record in records.items()}
+    def load(self, part: str) -> dict[str, RoundedWeight] | None:
+        """The rounded weights of a part by name; None if it is not finished, or damaged since."""
+        try:
+            records = json.loads((self.folder / f"{part}.json").read_text(encoding="utf-8"))
+            tensors = load_file(self.folder / f"{part}.safetensors")
+            return {name: _rounded(name, record, tensors) for name, record in records.items()}
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+            return None
 
     def save(self, part: str, rounded: Mapping[str, RoundedWeight]) -> None:
         tensors, records = {}, {}
@@ -62,32 +65,58 @@ def open_job(
     """The job that leads to `output`, new or resumed, locked against a second process.
 
     `description` says what is being done; a resumed job must have the same, or UsageError names
-    the difference.
+    the difference. With both `resume` and `overwrite`, a job that cannot be resumed starts again.
     """
-    folder = output.with_name(output.name + ".partial")
-    job_file = folder / "job.json"
-    if folder.exists() and not job_file.exists() and any(folder.iterdir()):
-        raise OutputError(f"{folder} is in the way and was not made by gnomon. Move it first.")
-    if job_file.exists() and not resume:
-        if not overwrite:
-            raise OutputError(
-                f"{folder} holds an interrupted run. Add --resume to go on with it, or "
-                "--overwrite to start again."
-            )
-        shutil.rmtree(folder)
+    folder = partial_folder(output)
     with writing(folder):
+        if folder.exists() and not (folder / JOB).exists() and any(folder.iterdir()):
+            raise OutputError(f"{folder} is in the way and was not made by gnomon. Move it first.")
         folder.mkdir(parents=True, exist_ok=True)
-        if job_file.exists():
-            _require_same(json.loads(job_file.read_text()), description, folder)
-        else:
-            write_json(job_file, description)
-        lock = open(folder / "lock", "w")  # noqa: SIM115 - held until the job ends
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputError(f"Another gnomon is writing {output}. Wait for it.") from error
+        lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputError(f"Another gnomon is writing {output}. Wait for it.") from error
+    else:
+        with writing(folder):
+            if not _is_continued(folder, description, resume=resume, overwrite=overwrite):
+                for path in folder.iterdir():
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                write_json(folder / JOB, description)
         yield Job(folder)
+    finally:
+        os.close(lock)
+
+
+def partial_folder(output: Path) -> Path:
+    """Where the unfinished form of `output` is kept."""
+    return output.with_name(output.name + ".partial")
+
+
+def _is_continued(
+    folder: Path, description: Mapping[str, Any], *, resume: bool, overwrite: bool
+) -> bool:
+    """Whether what is in the folder is gone on with; errors if it may be neither that nor lost."""
+    if not (folder / JOB).exists():
+        return False
+    if not resume and not overwrite:
+        raise OutputError(
+            f"{folder} holds an interrupted run. Add --resume to go on with it, or --overwrite to "
+            "start again."
+        )
+    if not resume:
+        return False
+    try:
+        _require_same(json.loads((folder / JOB).read_text(encoding="utf-8")), description, folder)
+    except (ValueError, AttributeError) as error:
+        if overwrite:
+            return False
+        raise OutputError(f"{folder / JOB} is damaged. Add --overwrite to start again.") from error
+    except UsageError:
+        if overwrite:
+            return False
+        raise
+    return True
 
 
 def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:

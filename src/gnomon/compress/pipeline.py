@@ -24,7 +24,7 @@ import gnomon
 from gnomon.codecs import EncodedWeight, decode
 from gnomon.compress.calibration import calibration_sequences
 from gnomon.compress.drift import Drift
-from gnomon.compress.job import Job, layer_record, open_job, stored_tensors
+from gnomon.compress.job import Job, layer_record, open_job, partial_folder, stored_tensors
 from gnomon.compress.options import CompressOptions, CompressResult, LayerReport
 from gnomon.compress.rounding import RoundedWeight, WeightRounder
 from gnomon.compress.writer import plain_tensor, require_ours, write_model
@@ -58,12 +58,14 @@ def compress(
     """Writes the compressed model to the folder `output`.
 
     `overwrite` allows to replace a folder that gnomon wrote, `resume` to go on with an interrupted
-    run. Raises UsageError, ModelError, DataError or OutputError; what was finished is kept.
+    run; with both, a run that cannot be gone on with starts again. Raises UsageError, ModelError,
+    DataError or OutputError; what was finished is kept.
     """
     options = options or CompressOptions()
     start = time.monotonic()
     require_plain(model)
-    require_ours(output, overwrite=overwrite)
+    is_interrupted = partial_folder(output).exists()  # it was allowed to replace the output then
+    require_ours(output, overwrite=overwrite or (resume and is_interrupted))
     tokens = calibration_sequences(
         require_tokenizer(model),
         file=options.calibration,
@@ -151,11 +153,11 @@ class Compressor:
     ) -> tuple[dict[str, RoundedWeight], np.ndarray, np.ndarray]:
         """Block `layer` rounded; its output on `original`, and that of the rounded on `hidden`."""
         config, part = self.model.config, f"block-{layer:04d}"
-        if self.job.has(part):
-            rounded = self.job.load(part)
-            decoded = {name: decode(weight.encoded) for name, weight in rounded.items()}
+        finished = self.job.load(part)
+        if finished is not None:
+            decoded = {name: decode(weight.encoded) for name, weight in finished.items()}
             original = run_block(config, layer, weights, original)
-            return rounded, original, run_block(config, layer, weights | decoded, hidden)
+            return finished, original, run_block(config, layer, weights | decoded, hidden)
         rounded, replaced = {}, dict(weights)
         both = zip(
             forward_block(config, layer, weights, original),
@@ -198,8 +200,9 @@ class Compressor:
         config = self.model.config
         if self.options.head_bits == 16:
             return {}
-        if self.job.has(HEAD_PART):
-            return self.job.load(HEAD_PART)
+        finished = self.job.load(HEAD_PART)
+        if finished is not None:
+            return finished
         outputs = rms_norm(hidden, self.model.weights.load(FINAL_NORM), config)
         outputs = outputs.reshape(-1, config.hidden_size)
         gram = outputs.T @ outputs
