@@ -196,11 +196,17 @@ def _measure(
 ) -> _Figures:
     stage = f"measuring the {name}"
     token_ids = require_tokenizer(model).encode(evaluation_text())
-    on_progress(Progress(stage=stage, done=0, total=2, detail="perplexity"))
-    found = perplexity(engine, token_ids, window=_WINDOW, stride=_WINDOW, max_windows=windows)
-    on_progress(Progress(stage=stage, done=1, total=2, detail="decoding speed"))
+    found = perplexity(
+        engine,
+        token_ids,
+        window=_WINDOW,
+        stride=_WINDOW,
+        max_windows=windows,
+        on_progress=within(stage, on_progress),
+    )
+    on_progress(Progress(stage=stage, done=windows - 1, total=windows, detail="speed of decoding"))
     speed = decoding_speed(engine, token_ids[:32])
-    on_progress(Progress(stage=stage, done=2, total=2))
+    on_progress(Progress(stage=stage, done=windows, total=windows))
     return _Figures(
         perplexity=found.perplexity,
         windows=found.windows,

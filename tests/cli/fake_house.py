@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from gnomon.progress import Progress
+
 ANSWER = "Because of [bold]Rayleigh[/bold] — scattering."
 EOS = 0
 
@@ -187,7 +189,16 @@ def _generate(engine, prompt_ids, *, max_tokens, sampler=None, stop_ids=(), sess
             session.length += 1  # the last token is chosen but not read
 
 
-def _perplexity(engine, token_ids, *, window=512, stride=512, max_windows=None):
+def _perplexity(
+    engine,
+    token_ids,
+    *,
+    window=512,
+    stride=512,
+    max_windows=None,
+    on_progress=lambda progress: None,
+):
+    on_progress(Progress(stage="window", done=0, total=2))
     return SimpleNamespace(
         perplexity=21.44, mean_nll=3.065, tokens=100, windows=2, window=window, stride=stride
     )

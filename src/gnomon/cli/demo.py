@@ -45,6 +45,7 @@ def demo(
     with ProgressDisplay(quiet=quiet) as show:
         from gnomon.conversation import Conversation
         from gnomon.demo import DEFAULT_PROMPT, MODEL_FOLDER, REPORT_NAME, run_demo, write_results
+        from gnomon.engine import Sampler, SamplingOptions
         from gnomon.models import open_model, require_tokenizer
         from gnomon.report import comparison
 
@@ -58,7 +59,9 @@ def demo(
     if not as_json:
         print(f"> {question}")
     answer = []
-    for piece in conversation.say(question, max_tokens=160):
+    # Greedy, so that it is the same every time; a small model left alone would repeat itself.
+    sampler = Sampler(SamplingOptions(repetition_penalty=1.1))
+    for piece in conversation.say(question, max_tokens=160, sampler=sampler):
         answer.append(piece.text)
         if not as_json:
             print(piece.text, end="", flush=True)

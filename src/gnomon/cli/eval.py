@@ -13,7 +13,7 @@ from gnomon.cli.progress import ProgressDisplay
 from gnomon.cli.text_input import read_text
 from gnomon.data import evaluation_text
 from gnomon.errors import DataError, UsageError
-from gnomon.progress import Progress
+from gnomon.progress import within
 
 
 def eval(
@@ -64,10 +64,14 @@ def eval(
         )
     engine = Engine(opened, threads=threads)
     with ProgressDisplay(quiet=quiet) as show:
-        show(Progress(stage="measuring perplexity", done=0, total=0))
         start_s = time.perf_counter()
         result = perplexity(
-            engine, token_ids, window=window, stride=stride, max_windows=max_windows
+            engine,
+            token_ids,
+            window=window,
+            stride=stride,
+            max_windows=max_windows,
+            on_progress=within("measuring perplexity", show),
         )
         seconds = time.perf_counter() - start_s
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from gnomon.engine.engine import Engine
 from gnomon.errors import ContextError, DataError, UsageError
+from gnomon.progress import OnProgress, Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ def perplexity(
     window: int = 512,
     stride: int = 512,
     max_windows: int | None = None,
+    on_progress: OnProgress = lambda progress: None,
 ) -> PerplexityResult:
     """The perplexity of `token_ids`, read in windows of `window` tokens that start every `stride`.
 
@@ -55,7 +57,8 @@ def perplexity(
     starts = range(0, ids.size - window + 1, stride)[:max_windows]
     session = engine.session(window)
     total, tokens = 0.0, 0
-    for start in starts:
+    for index, start in enumerate(starts):
+        on_progress(Progress(stage="window", done=index, total=len(starts)))
         session.truncate(0)
         scores = session.score(ids[start : start + window])
         # Position i predicts token i + 1; the window before ended window − stride tokens in.
