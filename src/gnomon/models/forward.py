@@ -77,7 +77,8 @@ def forward_block(
         return rms_norm(x, weights[f"{prefix}{name}.weight"], config)
 
     def linear(x: np.ndarray, name: str) -> np.ndarray:
-        y = x @ weights[f"{prefix}{name}.weight"].T
+        weight = weights[f"{prefix}{name}.weight"]
+        y = (x.reshape(-1, x.shape[-1]) @ weight.T).reshape(*x.shape[:-1], len(weight))
         bias = weights.get(f"{prefix}{name}.bias")
         if bias is not None:
             y += bias
