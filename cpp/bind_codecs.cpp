@@ -2,7 +2,6 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -19,6 +18,8 @@ using Codes = nb::ndarray<uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Values = nb::ndarray<float, nb::shape<-1, kSequenceLength>, nb::c_contig, nb::device::cpu>;
 
 void encode(Sequences sequences, Table table, int bits, Codes codes, Values values, int threads) {
+    if (threads < 0 || threads > 1024)
+        throw std::invalid_argument("threads must be 0 (all cores) to 1024.");
     if (bits < 2 || bits > 4) throw std::invalid_argument("bits must be 2, 3 or 4.");
     const size_t count = sequences.shape(0);
     if (codes.shape(0) != count || codes.shape(1) != static_cast<size_t>(32 * bits))

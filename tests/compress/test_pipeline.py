@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,6 +139,50 @@ def test_a_folder_that_is_not_ours_is_left_alone(tiny, tmp_path, options):
     assert (precious / "chapter1.txt").read_text() == "years of work"
     with pytest.raises(OutputError, match="is a file"):
         compress(tiny, precious / "chapter1.txt", options=options)
+
+
+@pytest.mark.parametrize("content", ['{"format": "gnomon"}', "{}", "[]", ""])
+def test_a_file_called_gnomon_json_does_not_make_a_folder_ours(content, tiny, tmp_path, options):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "gnomon.json").write_text(content)
+    (folder / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match=r"thesis\.txt"):
+        compress(tiny, folder, options=options, overwrite=True)
+    (folder / "thesis.txt").unlink()
+    if "format" not in content:
+        with pytest.raises(OutputError, match="not written by gnomon"):
+            compress(tiny, folder, options=options, overwrite=True)
+
+
+def test_overwriting_leaves_the_neighbours_alone(tiny, tmp_path, options):
+    compress(tiny, tmp_path / "out", options=options)
+    (tmp_path / "out.old").mkdir()
+    (tmp_path / "out.old" / "thesis.txt").write_text("years of work")
+    compress(tiny, tmp_path / "out", options=options, overwrite=True)
+    assert (tmp_path / "out.old" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_link_is_written_through(tiny, tmp_path, options):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    compress(tiny, tmp_path / "link", options=options)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "gnomon.json").exists()
+    compress(tiny, tmp_path / "link", options=options, overwrite=True)
+
+
+@pytest.mark.parametrize("output", [".", ""])
+def test_the_current_folder_is_not_pulled_away(output, tiny, tmp_path, options, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(OutputError, match="current folder"):
+        compress(tiny, Path(output), options=options)
+
+
+def test_a_name_too_long_is_said_so(tiny, tmp_path, options):
+    with pytest.raises(OutputError, match=r"Cannot write.*too long"):
+        compress(tiny, tmp_path / ("x" * 300), options=options)
 
 
 def test_our_own_folder_is_replaced_only_if_asked(tiny, tmp_path, options):

@@ -12,6 +12,7 @@ import pytest
 from gnomon.compress import compress
 from gnomon.compress.job import Job, open_job
 from gnomon.errors import OutputError, UsageError
+from gnomon.models import open_model
 
 PROGRAM = """
 import os, resource, signal, sys
@@ -118,6 +119,36 @@ def test_two_runs_do_not_share_a_folder(tmp_path):
         pass
 
 
+def test_a_source_that_changed_meanwhile_is_noticed(tiny, tmp_path, options):
+    with pytest.raises(KeyboardInterrupt):
+        compress(tiny, tmp_path / "out", options=options, on_progress=interrupt_at(1))
+    content = bytearray(tiny.source.read_bytes())
+    content[-2] ^= 1
+    tiny.source.write_bytes(content)
+    with pytest.raises(UsageError, match=r"source\.fingerprint"):
+        compress(open_model(tiny.source), tmp_path / "out", options=options, resume=True)
+
+
+def test_overwrite_does_not_take_a_running_job_away(tmp_path):
+    with open_job(tmp_path / "out", {"a": 1}, resume=False, overwrite=False) as job:
+        job.save("block-0000", {})
+        with (
+            pytest.raises(OutputError, match="Another gnomon"),
+            open_job(tmp_path / "out", {"a": 1}, resume=False, overwrite=True),
+        ):
+            pass
+        assert job.load("block-0000") == {}
+
+
+def test_a_file_in_the_place_of_the_partial_folder(tmp_path):
+    (tmp_path / "out.partial").write_text("a file")
+    with (
+        pytest.raises(OutputError, match="Cannot write"),
+        open_job(tmp_path / "out", {}, resume=True, overwrite=True),
+    ):
+        pass
+
+
 def test_a_strange_partial_folder_is_left_alone(tmp_path):
     (tmp_path / "out.partial").mkdir()
     (tmp_path / "out.partial" / "poem.txt").write_text("o")
@@ -133,16 +164,27 @@ def test_a_part_without_its_list_is_not_taken_for_finished(tmp_path):
     with open_job(tmp_path / "out", {}, resume=False, overwrite=False) as job:
         job.save("block-0000", {})
         assert job.load("block-0000") == {}
+        (job.folder / "block-0000.json").write_text('{"sha256": "", "layers": {}}')
+        assert job.load("block-0000") is None
         (job.folder / "block-0000.json").unlink()
         assert job.load("block-0000") is None
 
 
+DAMAGES = {
+    "cut": lambda content: content[:100],
+    "empty": lambda content: b"",
+    "other bytes at its end": lambda content: content[:-20] + bytes(20),
+    "no object": lambda content: b"[1]",
+}
+
+
 @pytest.mark.parametrize("file", ["block-0000.safetensors", "block-0000.json"])
-def test_a_part_that_was_damaged_is_done_again(file, tiny, tmp_path, options, expected):
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_part_that_was_damaged_is_done_again(file, damage, tiny, tmp_path, options, expected):
     with pytest.raises(KeyboardInterrupt):
         compress(tiny, tmp_path / "out", options=options, on_progress=interrupt_at(1))
     damaged = tmp_path / "out.partial" / file
-    damaged.write_bytes(damaged.read_bytes()[:100])
+    damaged.write_bytes(damage(damaged.read_bytes()))
     compress(tiny, tmp_path / "out", options=options, resume=True)
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == expected
 

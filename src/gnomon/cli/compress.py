@@ -62,7 +62,9 @@ def compress(
     seed: Annotated[
         int,
         typer.Option(
-            metavar="N", min=0, help="Chooses the rotations; the same seed gives the same bytes."
+            metavar="N",
+            min=0,
+            help="Chooses the rotations; on one machine the same seed gives the same bytes.",
         ),
     ] = 0,
     resume: Annotated[

@@ -2,12 +2,14 @@
 
 The folder `<output>.partial` beside the output holds `job.json` (what is being done to what) and
 two files for every finished part: `<part>.safetensors` with the codes and `<part>.json` with the
-settings and errors. A part's JSON is renamed into place last, so what is listed is whole.
+settings, the errors and a checksum of both. A part that is not whole is simply done again.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -36,9 +38,14 @@ class Job:
     def load(self, part: str) -> dict[str, RoundedWeight] | None:
         """The rounded weights of a part by name; None if it is not finished, or damaged since."""
         try:
-            records = json.loads((self.folder / f"{part}.json").read_text(encoding="utf-8"))
-            tensors = load_file(self.folder / f"{part}.safetensors")
-            return {name: _rounded(name, record, tensors) for name, record in records.items()}
+            content = json.loads((self.folder / f"{part}.json").read_text(encoding="utf-8"))
+            file = self.folder / f"{part}.safetensors"
+            if content["sha256"] != _checksum(file, content["layers"]):
+                return None
+            tensors = load_file(file)
+            return {
+                name: _rounded(name, record, tensors) for name, record in content["layers"].items()
+            }
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None
 
@@ -48,10 +55,12 @@ class Job:
             tensors |= stored_tensors(name, weight.encoded)
             records[name] = layer_record(weight)
         with writing(self.folder):
+            file = self.folder / f"{part}.safetensors"
             temporary = self.folder / "part.tmp"
             save_file(tensors, temporary)
-            os.replace(temporary, self.folder / f"{part}.safetensors")
-            write_json(self.folder / f"{part}.json", records)
+            replace_durably(temporary, file)
+            content = {"sha256": _checksum(file, records), "layers": records}
+            write_json(self.folder / f"{part}.json", content)
 
     def remove(self) -> None:
         """The job is done: nothing of it is needed any more."""
@@ -69,7 +78,8 @@ def open_job(
     """
     folder = partial_folder(output)
     with writing(folder):
-        if folder.exists() and not (folder / JOB).exists() and any(folder.iterdir()):
+        is_ours = not folder.exists() or {JOB, f"{JOB}.tmp"} & set(os.listdir(folder))
+        if not is_ours and any(folder.iterdir()):
             raise OutputError(f"{folder} is in the way and was not made by gnomon. Move it first.")
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder, os.O_RDONLY)
@@ -182,7 +192,24 @@ def write_json(path: Path, content: Any) -> None:
     """Written beside its place and renamed, so that it is there whole or not at all."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    replace_durably(temporary, path)
+
+
+def replace_durably(temporary: Path, path: Path) -> None:
+    """Renames a written file into place, its content on the disk first."""
+    with open(temporary, "rb") as file:
+        os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def _checksum(file: Path, records: Mapping[str, Any]) -> str:
+    with open(file, "rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256")
+    digest.update(json.dumps(records, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -190,12 +217,17 @@ def writing(folder: Path) -> Iterator[None]:
     """Turns the operating system's refusals into an OutputError that says what to do."""
     try:
         yield
-    except Exception as error:
-        # safetensors reports a full disk in an error of its own kind.
-        if not isinstance(error, OSError) and "os error" not in str(error):
-            raise
+    except OutputError:
+        raise
+    except (OSError, SafetensorError) as error:
+        # safetensors tells of a full disk in an error of its own, with the number in its text.
+        is_full = getattr(error, "errno", None) in NO_ROOM or any(
+            f"os error {number}" in str(error) for number in NO_ROOM
+        )
         reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(
-            f"Cannot write to {folder}: {reason}. What was finished is kept; make room and run "
-            "the same command with --resume."
-        ) from error
+        advice = (
+            "Make room and run the same command with --resume; what was finished is kept."
+            if is_full
+            else "Check the path and its permissions, or choose another folder for -o."
+        )
+        raise OutputError(f"Cannot write to {folder}: {reason}. {advice}") from error

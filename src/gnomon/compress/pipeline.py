@@ -24,7 +24,7 @@ import gnomon
 from gnomon.codecs import EncodedWeight, decode
 from gnomon.compress.calibration import calibration_sequences
 from gnomon.compress.drift import Drift
-from gnomon.compress.job import Job, layer_record, open_job, partial_folder, stored_tensors
+from gnomon.compress.job import Job, layer_record, open_job, partial_folder, stored_tensors, writing
 from gnomon.compress.options import CompressOptions, CompressResult, LayerReport
 from gnomon.compress.rounding import RoundedWeight, WeightRounder
 from gnomon.compress.writer import plain_tensor, require_ours, write_model
@@ -62,9 +62,11 @@ def compress(
     DataError or OutputError; what was finished is kept.
     """
     options = options or CompressOptions()
+    output = output.resolve()
     start = time.monotonic()
     require_plain(model)
-    is_interrupted = partial_folder(output).exists()  # it was allowed to replace the output then
+    with writing(output):
+        is_interrupted = partial_folder(output).exists()  # and was allowed to replace the output
     require_ours(output, overwrite=overwrite or (resume and is_interrupted))
     tokens = calibration_sequences(
         require_tokenizer(model),
@@ -260,13 +262,13 @@ def describe_job(model: Model, options: CompressOptions, tokens: np.ndarray) -> 
 
 
 def fingerprint(model: Model) -> str:
-    """A hash of the names, shapes and storage of all tensors, and of the values of a small one."""
-    weights = model.weights
+    """A hash of all the bytes of the weights' files."""
+    source = model.source
+    files = [source] if source.is_file() else sorted(source.glob("*.safetensors"))
     digest = hashlib.sha256()
-    for name in sorted(weights.names()):
-        digest.update(f"{name} {weights.shape(name)} {weights.storage(name)}\n".encode())
-    smallest = min(sorted(weights.names()), key=lambda name: math.prod(weights.shape(name)))
-    digest.update(weights.load(smallest).tobytes())
+    for file in files:
+        with open(file, "rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()
 
 

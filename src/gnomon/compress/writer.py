@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -15,22 +16,52 @@ from gnomon.compress.job import write_json, writing
 from gnomon.errors import OutputError
 from gnomon.models.model import Model
 
+# Every file that a model folder of ours may hold; with any other, it is not ours to replace.
+OURS = frozenset(
+    {
+        "config.json",
+        "generation_config.json",
+        "gnomon.json",
+        "model.safetensors",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+    }
+)
+
 
 def require_ours(output: Path, *, overwrite: bool) -> None:
     """Raises OutputError unless `output` may be written: absent, empty, or ours to overwrite."""
-    if not output.exists():
+    with writing(output):
+        if not output.exists():
+            return
+        if output.samefile(Path.cwd()):
+            raise OutputError(
+                "The output is the current folder, which a finished model would take the place "
+                "of. Give -o the name of a folder to make."
+            )
+        if not output.is_dir():
+            raise OutputError(f"{output} is a file; expected a folder to write, or none yet.")
+        held = sorted(os.listdir(output))
+    if not held:
         return
-    if not output.is_dir():
-        raise OutputError(f"{output} is a file; expected a folder to write, or none yet.")
-    if not any(output.iterdir()):
-        return
-    if not (output / "gnomon.json").exists():
+    strange = [name for name in held if name not in OURS]
+    if strange or not _is_marked(output / "gnomon.json"):
         raise OutputError(
-            f"{output} is not empty and was not written by gnomon, so it is left alone. "
-            "Choose another folder for -o."
+            f"{output} holds {strange[0] if strange else held[0]}, which was not written by "
+            "gnomon, so it is left alone. Choose another folder for -o."
         )
     if not overwrite:
         raise OutputError(f"{output} already holds a model. Add --overwrite to replace it.")
+
+
+def _is_marked(gnomon_json: Path) -> bool:
+    try:
+        content = json.loads(gnomon_json.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("format") == "gnomon"
 
 
 def plain_tensor(tensor: np.ndarray) -> np.ndarray:
@@ -65,17 +96,15 @@ def write_model(
         if model.tokenizer is not None:
             model.tokenizer.save(scratch)
         write_json(scratch / "gnomon.json", gnomon_json)
+        require_ours(output, overwrite=True)  # a long time has passed since it was asked first
         _replace_folder(scratch, output)
     return size_bytes
 
 
 def _replace_folder(new: Path, output: Path) -> None:
+    """The old folder waits in our own scratch folder until the new one is in its place."""
     if output.exists():
-        old = output.with_name(output.name + ".old")
-        shutil.rmtree(old, ignore_errors=True)
-        os.replace(output, old)
-        os.replace(new, output)
-        shutil.rmtree(old)
-    else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(new, output)
+        replaced = new.with_name("replaced")
+        shutil.rmtree(replaced, ignore_errors=True)
+        os.replace(output, replaced)
+    os.replace(new, output)
