@@ -6,34 +6,63 @@ from pathlib import Path
 
 import numpy as np
 
-from gnomon.data import calibration_text
+from gnomon.data import calibration_text, conversations
 from gnomon.errors import DataError
 from gnomon.models.tokenizer import Tokenizer
 
 SEQUENCE_TOKENS = 512
 LEAST_TOKENS = 2048
+CHAT_SHARE = 0.25  # of the tokens of a chat model's calibration
 
 
 def calibration_sequences(
     tokenizer: Tokenizer, *, file: Path | None, tokens: int, max_context: int
 ) -> np.ndarray:
-    """Token ids int64 [sequences, time] from the start of the text, whole sequences only.
+    """Token ids int64 [sequences, time], whole sequences only.
 
-    A text shorter than `tokens` is used as far as it goes; one shorter than LEAST_TOKENS raises
-    DataError.
+    With a file, they are from its start. Without one they are bundled text and, for a model with a
+    chat template, a share of bundled conversations in that template, whose special tokens plain
+    text never has. A text shorter than `tokens` is used as far as it goes; one shorter than
+    LEAST_TOKENS raises DataError.
     """
-    text = calibration_text() if file is None else read_text(file)
     time = min(SEQUENCE_TOKENS, max_context)
-    least = min(LEAST_TOKENS, tokens)
+    if file is not None:
+        return _sequences(tokenizer, read_text(file), tokens=tokens, time=time, source=str(file))
+    chats = _rendered_conversations(tokenizer)
+    share = int(CHAT_SHARE * tokens) // time * time if chats else 0
+    plain = _sequences(
+        tokenizer, calibration_text(), tokens=tokens - share, time=time, source="The bundled text"
+    )
+    if share == 0:
+        return plain
+    chat = _sequences(tokenizer, chats, tokens=share, time=time, source="The bundled chats")
+    return np.concatenate([plain, chat])
+
+
+def _rendered_conversations(tokenizer: Tokenizer) -> str:
+    """The bundled conversations in the model's own template; empty if it has none."""
+    if tokenizer.chat_template is None:
+        return ""
+    return "".join(
+        tokenizer.apply_chat_template(messages, add_generation_prompt=False)
+        for messages in conversations()
+    )
+
+
+def _sequences(
+    tokenizer: Tokenizer, text: str, *, tokens: int, time: int, source: str
+) -> np.ndarray:
+    """Whole sequences of `time` tokens, up to `tokens` in all, from the start of the text."""
+    least = max(min(LEAST_TOKENS, tokens), time)
     ids: list[int] = []
     for piece in _pieces(text):
         ids += tokenizer.encode(piece, add_special=False)
         if len(ids) >= max(tokens, time):
             break
-    if len(ids) < max(least, time):
+    if len(ids) < least:
         raise DataError(
-            f"{file or 'The calibration text'} holds {len(ids)} tokens; at least "
-            f"{max(least, time)} are needed and {tokens} are wanted. Give a longer text."
+            f"{source} holds {len(ids)} tokens; at least {least} are needed and {tokens} are "
+            "wanted. Give a longer text."
         )
     count = max(1, min(tokens, len(ids)) // time)
     return np.array(ids[: count * time], dtype=np.int64).reshape(count, time)

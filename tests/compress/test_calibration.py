@@ -1,0 +1,66 @@
+"""The bundled calibration: plain text, and conversations in the model's own template."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gnomon.compress.calibration import calibration_sequences
+from gnomon.data import conversations
+
+
+@dataclass
+class Letters:
+    """A tokenizer whose tokens are characters."""
+
+    chat_template: str | None
+
+    def encode(self, text, *, add_special):
+        assert not add_special
+        return [ord(letter) for letter in text]
+
+    def apply_chat_template(self, messages, *, add_generation_prompt):
+        assert not add_generation_prompt
+        return "".join(f"\x01{message['content']}\x02" for message in messages)
+
+
+def sequences(template, **changes):
+    asked = {"file": None, "tokens": 8192, "max_context": 4096} | changes
+    return calibration_sequences(Letters(template), **asked)
+
+
+def test_a_chat_model_sees_its_template_in_a_quarter_of_the_tokens():
+    ids = sequences("template")
+    assert ids.shape == (16, 512)
+    has_turns = np.any(ids == 1, axis=1)
+    assert has_turns.tolist() == [False] * 12 + [True] * 4
+
+
+def test_a_model_without_template_sees_text_alone():
+    ids = sequences(None)
+    assert ids.shape == (16, 512)
+    assert not np.any(ids == 1)
+
+
+def test_a_file_is_all_there_is(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("abc " * 3000)
+    ids = sequences("template", file=path)
+    assert ids.shape == (16, 512)
+    assert set(np.unique(ids)) == {ord(letter) for letter in "abc "}
+
+
+def test_a_short_context_shortens_the_sequences():
+    assert sequences("template", max_context=128).shape == (64, 128)
+
+
+def test_few_tokens_are_text_first():
+    assert sequences("template", tokens=600, max_context=512).shape == (1, 512)
+
+
+def test_conversations_are_questions_and_answers():
+    chats = conversations()
+    assert len(chats) > 50
+    for question, answer in chats:
+        assert (question["role"], answer["role"]) == ("user", "assistant")
+        assert question["content"]
+        assert answer["content"]
