@@ -30,9 +30,11 @@ REQUESTS = (
 )  # fmt: skip
 QUESTIONS = (
     "What is the capital of Italy?", "Who wrote Hamlet?", "What is 7 times 8?",
-    "Name five fruits.", "List three planets and one fact about each.", "How many legs has a spider?",
+    "Name five fruits.", "List three planets and one fact about each.",
+    "How many legs has a spider?",
     "Write a haiku about winter.", "Write a short letter to a friend who moved away.",
-    "Write a Python function that adds two numbers.", "Write a short story about a dog and a river.",
+    "Write a Python function that adds two numbers.",
+    "Write a short story about a dog and a river.",
     "Translate 'good morning' into Spanish.", "Give me a recipe for pancakes.",
     "Summarise the plot of Robinson Crusoe.", "What should I pack for a week in the mountains?",
     "How do I politely decline an invitation?", "What is the largest ocean?",
