@@ -162,7 +162,8 @@ def write_results(
             "codec": done.options.codec,
             "bits a weight": f"{done.options.width} in the blocks, "
             f"{done.options.head_bits} in the embedding and head",
-            "calibration": "bundled WikiText-2 slice, validation part",
+            "calibration": f"{done.options.calibration_tokens:,} tokens: bundled WikiText-2 slice, "
+            "validation part, and bundled conversations",
             "perplexity": f"{done.windows} windows of {done.window} tokens, stride {done.window}, "
             "bundled WikiText-2 slice, test part",
             "decoding": f"{_DECODED_TOKENS} tokens, median of {_DECODING_RUNS} runs",
