@@ -44,7 +44,7 @@ class Engine:
         self.config = model.config
         self.threads = threads if threads is not None else _native.usable_cores()
         self._dense = dense
-        factory = LayerFactory(model.weights, dense=dense)
+        factory = LayerFactory(model.weights, dense=dense, source=str(model.source))
         require_memory(factory.memory_bytes(), f"Running {model.name}")
         try:
             self._decoder = _build_decoder(model.config, factory, self.threads)
