@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 from small_checkpoints import write_folder
 
-from gnomon.engine import Engine
+from gnomon.engine import Engine, generate, perplexity
 from gnomon.errors import ModelError
 from gnomon.models import open_model
 
@@ -50,3 +50,28 @@ def test_coded_layers_hold_numbers(tmp_path, codec, key, value):
     model = open_model(tmp_path)
     with pytest.raises(ModelError, match=rf"up_proj\.{key} holds NaN"):
         Engine(model, threads=1)
+
+
+@pytest.fixture
+def overflowing(tmp_path):
+    """Every weight is finite, the logits are not."""
+    state = write_folder(tmp_path, "llama")
+    state["lm_head.weight"] = np.full_like(state["lm_head.weight"], 3e38)
+    save_file(state, tmp_path / "model.safetensors")
+    return Engine(open_model(tmp_path), threads=1)
+
+
+def test_logits_that_are_not_finite_are_never_sampled(overflowing):
+    with pytest.raises(ModelError, match="logits are not finite after 3 tokens"):
+        next(iter(generate(overflowing, [1, 2, 3])))
+    with pytest.raises(ModelError, match="logits are not finite in window 1 of 2"):
+        perplexity(overflowing, np.arange(16), window=8)
+
+
+@pytest.mark.parametrize("token", [48, -1])
+def test_tokens_of_another_model(tmp_path, token):
+    write_folder(tmp_path, "llama")
+    engine = Engine(open_model(tmp_path), threads=1)
+    with pytest.raises(ModelError, match="tokenizer and the model do not fit"):
+        perplexity(engine, [1, 2, token], window=2)
+    assert perplexity(engine, [1, 2, 47], window=2).stride == 2

@@ -78,6 +78,10 @@ class Engine:
         require_memory(self._cache_bytes(capacity, cache), f"A session for {capacity} tokens")
         return _native.Session(self._decoder, capacity, cache)
 
+    def owns(self, session: Session) -> bool:
+        """Whether `session` is one of this engine's."""
+        return session.belongs_to(self._decoder)
+
     def _cache_bytes(self, capacity: int, cache: Cache) -> int:
         config = self.config
         numbers = 2 * config.num_layers * config.num_kv_heads * config.head_dim * capacity
