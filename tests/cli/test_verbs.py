@@ -60,6 +60,11 @@ def test_eval_without_the_file(gnomon, house, tmp_path):
     assert "No such file" in run.stderr
 
 
+def test_evals_stride_is_the_window_unless_given(gnomon, house):
+    result = gnomon("eval", "--window", "64", "--json").json
+    assert (result["window"], result["stride"]) == (64, 64)
+
+
 def test_eval_refuses_windows_with_gaps(gnomon, house):
     run = gnomon("eval", "--window", "128", "--stride", "256")
     assert run.exit_code == 2
