@@ -37,11 +37,8 @@ def make_rope(
     `factors` [head_dim / 2] divide the result: some GGUF files carry the scaling in that form.
     Raises ModelError if the type is unknown or a number it needs is missing or absurd.
     """
-    if (
-        unexplained := sorted(parameters.keys() - _TYPELESS)
-        if not _TYPES & parameters.keys()
-        else ()
-    ):
+    unexplained = sorted(parameters.keys() - _TYPELESS)
+    if unexplained and not _TYPES & parameters.keys():
         raise ModelError(
             f"The RoPE parameters have {', '.join(unexplained)} but no rope_type that says what to "
             f"do with it; expected one of {', '.join(ROPE_TYPES)}."
