@@ -125,6 +125,13 @@ def test_generate_stops_at_the_limit(gnomon, house):
     assert result["finish_reason"] == "length"
 
 
+def test_a_tokenizer_of_another_model(gnomon, house, monkeypatch):
+    monkeypatch.setattr(Tokenizer, "encode", lambda self, text, add_special=True: [1, 256])
+    run = gnomon("generate", "--prompt", "Why?")
+    assert run.exit_code == 3
+    assert "the tokenizer and the model do not fit" in run.stderr
+
+
 def test_the_seed_that_was_drawn_is_told(gnomon, house):
     result = gnomon("generate", "--prompt", "Why?", "--json").json
     assert house.samplers[0]["seed"] == result["seed"]
