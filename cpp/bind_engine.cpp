@@ -313,6 +313,8 @@ void bind_engine(nb::module_& m) {
         .def_prop_ro("length", &Session::length)
         .def_prop_ro("capacity", &Session::capacity)
         .def_prop_ro("cache_bytes", &Session::cache_bytes)
+        .def("belongs_to",
+             [](const Session& s, const Decoder& decoder) { return &s.decoder() == &decoder; }, "decoder"_a)
         .def("truncate", &Session::truncate, "length"_a)
         .def("forward",
              [](Session& s, const Tokens& tokens) {

@@ -10,6 +10,9 @@ namespace gnomon {
 Rotation::Rotation(int64_t width, std::vector<float> signs)
     : width_(width), odd_(width), power_(1), signs_(std::move(signs)) {
     if (width < 1) throw std::invalid_argument("A rotation's width must be at least 1.");
+    if (width > kLargestWidth)
+        throw std::invalid_argument("A rotation's width is " + std::to_string(width) +
+                                    "; at most " + std::to_string(kLargestWidth) + " can be.");
     if (!signs_.empty() && static_cast<int64_t>(signs_.size()) != width)
         throw std::invalid_argument("A rotation of width " + std::to_string(width) + " got " +
                                     std::to_string(signs_.size()) + " signs.");

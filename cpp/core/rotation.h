@@ -10,11 +10,12 @@ namespace gnomon {
 
 class Rotation {
 public:
-    // `signs` is empty (all +1) or has `width` entries. Throws std::invalid_argument if the odd
-    // part of the width is above kLargestOddPart.
+    // `signs` is empty (all +1) or has `width` entries. Throws std::invalid_argument if the width
+    // is above kLargestWidth or its odd part above kLargestOddPart.
     Rotation(int64_t width, std::vector<float> signs);
 
     static constexpr int64_t kLargestOddPart = 2048;  // its matrix takes 16 MB
+    static constexpr int64_t kLargestWidth = int64_t{1} << 30;
 
     int64_t width() const { return width_; }
     int64_t scratch_floats() const { return 16 * odd_; }

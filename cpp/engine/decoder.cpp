@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -31,6 +32,15 @@ void require_norm(const std::vector<float>& weight, const std::string& name, int
     require(static_cast<int64_t>(weight.size()) == size,
             name + " has " + std::to_string(weight.size()) + " entries; the configuration says " +
                 std::to_string(size) + ".");
+}
+
+// Attention's scratch and a layer's cache grow with the capacity; their sizes must not overflow.
+int64_t checked_capacity(int64_t capacity, const AttentionShape& a, int threads) {
+    require(capacity >= 1, "A session needs room for at least one token.");
+    const int64_t each = 16 * (a.heads + 2 * a.kv_heads + 16) * (a.head_dim + 16) * threads;  // bytes, at most
+    require(capacity <= std::numeric_limits<int64_t>::max() / 4 / each,
+            "A session of " + std::to_string(capacity) + " tokens is larger than any memory.");
+    return capacity;
 }
 
 // Half-split rotary embedding of one head, as in Hugging Face's checkpoints: entry i is paired with
@@ -313,9 +323,8 @@ void Decoder::log_probabilities(const float* hidden, const int32_t* targets, int
 
 Session::Session(std::shared_ptr<Decoder> decoder, int64_t capacity, Dtype cache_dtype)
     : decoder_(std::move(decoder)),
-      capacity_(capacity),
+      capacity_(checked_capacity(capacity, decoder_->config().attention, decoder_->threads())),
       scratch_(decoder_->config().attention, capacity, decoder_->threads()) {
-    require(capacity >= 1, "A session needs room for at least one token.");
     require(cache_dtype == Dtype::f32 || cache_dtype == Dtype::f16, "A cache is f32 or f16.");
     for (int64_t i = 0; i < decoder_->layers(); ++i)
         caches_.emplace_back(decoder_->config().attention, capacity, cache_dtype);

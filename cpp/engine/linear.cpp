@@ -44,7 +44,7 @@ DenseLinear::DenseLinear(std::shared_ptr<const void> owner, const void* weights,
       weights_(static_cast<const uint8_t*>(weights)),
       dtype_(dtype),
       scales_(std::move(scales)) {
-    if (!scales_.empty()) require_size(scales_, out, "A dense layer's scales");
+    if (!scales_.empty() || dtype == Dtype::i8) require_size(scales_, out, "A dense layer's scales");
 }
 
 int64_t DenseLinear::weight_bytes() const {

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gnomon.engine import generate
+from gnomon.token_ids import require_known_tokens
 
 if TYPE_CHECKING:
     from gnomon.engine import Engine, Sampler, Session
@@ -42,8 +43,10 @@ def stream_text(
 ) -> Generator[Piece, None, None]:
     """The continuation of `prompt_ids`, piece by piece, until the model ends it or `max_tokens`.
 
-    Raises ContextError where the prompt does not fit.
+    Raises ContextError where the prompt does not fit, ModelError where its tokens are not the
+    model's.
     """
+    require_known_tokens(prompt_ids, vocab_size=engine.model.config.vocab_size)
     decoder = tokenizer.stream()
     for token in generate(
         engine,

@@ -1,12 +1,17 @@
 """However a command ends: the exit code is the documented one, and no traceback is shown."""
 
+import io
+import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from fake_house import ANSWER
 
+from gnomon.cli import main
 from gnomon.cli.help_pages import render_help_pages
 from gnomon.errors import (
     ContextError,
@@ -113,3 +118,64 @@ def test_a_reader_that_goes_away_is_met_quietly(option):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "exit_code", "message"),
+    [
+        ("--version > /dev/full", 1, "the output cannot be written: No space left"),
+        ("--help > /dev/full", 1, "the output cannot be written: No space left"),
+        ("--version >&-", 0, ""),
+        ("--version 2>&-", 0, ""),
+        ("generate --prompt - <&-", 2, "stdin, which is closed"),
+        ("eval --text - <&-", 2, "stdin, which is closed"),
+        ("chat <&-", 2, "stdin, which is closed"),
+    ],
+)
+def test_streams_that_are_closed_or_full(line, exit_code, message):
+    command = f"exec {shlex.quote(sys.executable)} -m gnomon {line}"
+    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert run.returncode == exit_code
+    assert message in run.stderr
+    assert len(run.stderr.splitlines()) == bool(message)
+
+
+def test_progress_never_takes_the_place_of_the_result(gnomon, house, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)  # as Python has it where it was closed
+    run = gnomon("eval", "--json")
+    sys.stderr.close()
+    assert run.json["windows"] == 2
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_a_narrow_stdout_takes_every_character(house, monkeypatch, errors):
+    def output_of(*arguments: str) -> str:
+        written = io.BytesIO()
+        stdout = io.TextIOWrapper(written, encoding="ascii", errors=errors)
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main(arguments) == 0
+        return written.getvalue().decode("ascii")
+
+    assert r"\u2014 scattering" in output_of("generate", "--prompt", "Why?")
+    result = json.loads(output_of("generate", "--prompt", "\N{GRINNING FACE}", "--json"))
+    assert (result["text"], result["prompt"]) == (ANSWER, "\N{GRINNING FACE}")
+
+
+def test_an_unknown_instruction_set(gnomon, house, monkeypatch):
+    monkeypatch.setenv("GNOMON_ISA", "foo")
+    run = gnomon("info")
+    assert run.exit_code == 2
+    assert "GNOMON_ISA=foo is unknown" in run.stderr
+    assert house.opened == []
+
+
+def test_ctrl_c_during_the_imports(gnomon, monkeypatch):
+    class Interrupts:
+        def find_spec(self, name, path=None, target=None):
+            if name == "gnomon.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "gnomon.cli.app")
+    monkeypatch.setattr(sys, "meta_path", [Interrupts(), *sys.meta_path])
+    run = gnomon("info")
+    assert (run.exit_code, run.stdout, run.stderr) == (130, "", "")

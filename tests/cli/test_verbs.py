@@ -60,6 +60,11 @@ def test_eval_without_the_file(gnomon, house, tmp_path):
     assert "No such file" in run.stderr
 
 
+def test_evals_stride_is_the_window_unless_given(gnomon, house):
+    result = gnomon("eval", "--window", "64", "--json").json
+    assert (result["window"], result["stride"]) == (64, 64)
+
+
 def test_eval_refuses_windows_with_gaps(gnomon, house):
     run = gnomon("eval", "--window", "128", "--stride", "256")
     assert run.exit_code == 2
@@ -118,6 +123,13 @@ def test_generate_stops_at_the_limit(gnomon, house):
     result = gnomon("generate", "--prompt", "Why?", "--json", "--max-tokens", "7").json
     assert result["text"] == ANSWER[:7]
     assert result["finish_reason"] == "length"
+
+
+def test_a_tokenizer_of_another_model(gnomon, house, monkeypatch):
+    monkeypatch.setattr(Tokenizer, "encode", lambda self, text, add_special=True: [1, 256])
+    run = gnomon("generate", "--prompt", "Why?")
+    assert run.exit_code == 3
+    assert "the tokenizer and the model do not fit" in run.stderr
 
 
 def test_the_seed_that_was_drawn_is_told(gnomon, house):

@@ -18,7 +18,7 @@ NAME = "model.layers.0.mlp.up_proj.weight"
 LAYER = {
     "codec": "trellis",
     "shape": [96, 64],
-    "settings": {"bits": 2, "input_seed": None},
+    "settings": {"bits": 2, "input_seed": None, "output_seed": None},
     "relative_error": 0.02,  # the compressor's report; reading does not need it
 }
 
@@ -54,7 +54,7 @@ def test_codes_are_gathered(folder):
     encoded = model.weights.encoded(NAME)
     assert encoded is not None
     assert (encoded.codec, encoded.shape) == ("trellis", (96, 64))
-    assert encoded.settings == {"bits": 2, "input_seed": None}
+    assert encoded.settings == LAYER["settings"]
     assert set(encoded.tensors) == {"codes", "table", "scales"}
     for key, tensor in encoded.tensors.items():
         np.testing.assert_array_equal(tensor, stored[f"model.layers.0.mlp.up_proj.{key}"])
@@ -91,16 +91,18 @@ def test_decoded_shape_is_checked(folder, monkeypatch):
 def test_bias_of_a_coded_layer_stays_plain(folder):
     state = load_file(folder / "model.safetensors")
     name = "model.layers.0.self_attn.q_proj"
-    codes = {f"{name}.codes": np.zeros(4, np.uint8), f"{name}.bias": np.ones(128, np.float32)}
+    codes = {"codes": np.zeros((128, 64), np.int8), "scales": np.ones(128, np.float32)}
+    tensors = {f"{name}.{key}": tensor for key, tensor in codes.items()}
+    tensors[f"{name}.bias"] = np.ones(128, np.float32)
     del state[f"{name}.weight"]
-    save_file(state | codes, folder / "model.safetensors")
-    layer = {**LAYER, "shape": [128, 64]}
+    save_file(state | tensors, folder / "model.safetensors")
+    layer = {**LAYER, "codec": "int8", "shape": [128, 64]}
     write_json(folder, layers={NAME: LAYER, f"{name}.weight": layer})
     weights = open_model(folder).weights
     np.testing.assert_array_equal(weights.load(f"{name}.bias"), np.ones(128))
     encoded = weights.encoded(f"{name}.weight")
     assert encoded is not None
-    assert set(encoded.tensors) == {"codes"}
+    assert set(encoded.tensors) == {"codes", "scales"}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_bias_of_a_coded_layer_stays_plain(folder):
         ({"layers": {NAME: {**LAYER, "codec": None}}}, "codec None"),
         ({"layers": {NAME: {**LAYER, "shape": [96]}}}, r"shape of .* is \[96\]"),
         ({"layers": {NAME: {**LAYER, "shape": [96, -64]}}}, "shape of"),
-        ({"layers": {NAME: {**LAYER, "shape": [64, 96]}}}, r"has the shape \[64, 96\]"),
+        ({"layers": {NAME: {**LAYER, "shape": [64, 96]}}}, r"codes have the shape \[6, 4, 64\]"),
         ({"layers": {NAME: {**LAYER, "settings": {"bits": [2]}}}}, "settings of"),
         ({"layers": {"model.layers.0.mlp.up_proj": LAYER}}, r"does not end in \.weight"),
         ({"layers": {"model.norm.weight": LAYER}}, "holds it plainly"),
@@ -126,6 +128,15 @@ def test_bias_of_a_coded_layer_stays_plain(folder):
 def test_gnomon_json_that_cannot_be(folder, overrides, message):
     write_json(folder, **overrides)
     with pytest.raises(ModelError, match=message):
+        open_model(folder)
+
+
+@pytest.mark.parametrize("key", ["codes", "table", "scales"])
+def test_codes_that_are_missing(folder, key):
+    state = load_file(folder / "model.safetensors")
+    del state[f"model.layers.0.mlp.up_proj.{key}"]
+    save_file(state, folder / "model.safetensors")
+    with pytest.raises(ModelError, match=f"up_proj.*its {key} are missing"):
         open_model(folder)
 
 

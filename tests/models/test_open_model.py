@@ -62,6 +62,35 @@ def test_paths_never_reach_the_network(no_network, monkeypatch, tmp_path, spec):
         open_model(spec)
 
 
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("", "name is empty"),
+        ("x" * 300, "cannot be read: File name too long"),
+        ("~nouser/x", "no such user's home folder"),
+    ],
+)
+def test_names_that_no_file_has(no_network, monkeypatch, tmp_path, spec, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=message):
+        open_model(spec)
+
+
+@pytest.mark.parametrize("name", ["folder", "x.gguf"])
+def test_what_may_not_be_read(monkeypatch, tmp_path, name):
+    write_folder(tmp_path / "folder", "llama")
+    write_gguf(tmp_path / "x.gguf", "llama")
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    # Not by chmod: whoever may read everything runs the tests too.
+    monkeypatch.setattr("pathlib.Path.exists", refuse)
+    monkeypatch.setattr("pathlib.Path.stat", refuse)
+    with pytest.raises(ModelError, match=f"{name}: cannot be read: Permission denied"):
+        open_model(tmp_path / name)
+
+
 def test_folder_slash_name_is_a_path(no_network, monkeypatch, tmp_path):
     (tmp_path / "models").mkdir()
     monkeypatch.chdir(tmp_path)

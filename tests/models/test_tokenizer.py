@@ -12,7 +12,7 @@ from small_vocabularies import BPE_TOKENS, BYTE_LEVEL, SENTENCEPIECE
 from tokenizers import Tokenizer as Backend
 from tokenizers.models import WordLevel
 
-from gnomon.errors import DataError, ModelError, OutputError
+from gnomon.errors import DataError, ModelError, OutputError, UsageError
 from gnomon.models.gguf_metadata import Metadata
 from gnomon.models.gguf_reader import read_gguf
 from gnomon.models.gguf_tokenizer import gguf_tokenizer
@@ -96,6 +96,11 @@ def test_unknown_ids(tokenizer, token):
 def test_lone_surrogates(tokenizer):
     with pytest.raises(DataError, match="surrogates"):
         tokenizer.encode("a\ud800b")
+
+
+def test_what_is_no_text(tokenizer):
+    with pytest.raises(UsageError, match="NoneType; a str was expected"):
+        tokenizer.encode(None)
 
 
 def test_transformers_reads_what_save_writes(tokenizer, tmp_path):

@@ -4,6 +4,6 @@ Results go to stdout, progress and messages to stderr; `--json` makes the result
 The verbs are thin: they read options, call the package, and print.
 """
 
-from gnomon.cli.app import app, main
+from gnomon.cli.endings import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]

@@ -1,32 +1,16 @@
-"""The table of verbs, and `main`, which turns every ending into a message and an exit code."""
+"""The table of verbs."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
-import traceback
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 import gnomon
 from gnomon.cli import chat, compress, demo, eval, generate, info
-from gnomon.errors import GnomonError
-
-EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
-EXIT_CODES = {
-    0: "done",
-    1: "failed for another reason (the reader of our output went away, no memory)",
-    2: "the request contradicts itself or asks for what does not exist",
-    3: "a model's files are missing, damaged, or of an unknown kind",
-    4: "a text or data file is empty, too short, or not what it says it is",
-    5: "the result cannot be written",
-    6: "the prompt does not fit the model's context",
-    EXIT_BUG: "a bug in gnomon: set GNOMON_TRACEBACK=1 to see where",
-    130: "interrupted (Ctrl-C)",
-}
+from gnomon.cli.endings import EXIT_CODES
+from gnomon.errors import UsageError
 
 _EPILOG = "\n\n".join(
     [
@@ -68,44 +52,16 @@ def _options(
             "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
         ),
     ] = False,
-) -> None: ...
+) -> None:
+    _require_instruction_set()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code. Never shows a traceback unasked."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    try:
-        app(args=given or ["--help"], prog_name="gnomon")
-    except SystemExit as ending:
-        return _flush(ending.code if isinstance(ending.code, int) else 0)
-    except GnomonError as error:
-        return _report(error, f"gnomon: {error}", error.exit_code)
-    except MemoryError as error:
-        return _report(error, "gnomon: not enough memory for this model", 1)
-    except Exception as error:
-        return _report(
-            error,
-            f"gnomon: unexpected {type(error).__name__}: {error}\n"
-            "This is a bug in gnomon. Set GNOMON_TRACEBACK=1 and run again to see where it is.",
-            EXIT_BUG,
-        )
-    return _flush(0)
+def _require_instruction_set() -> None:
+    """The native core reads GNOMON_ISA; a name that it does not know is said before any work."""
+    if os.environ.get("GNOMON_ISA"):
+        from gnomon import _native
 
-
-def _report(error: BaseException, message: str, exit_code: int) -> int:
-    with contextlib.suppress(BrokenPipeError):
-        if os.environ.get("GNOMON_TRACEBACK"):
-            traceback.print_exception(error)
-        print(message, file=sys.stderr)
-    _flush(exit_code)
-    return exit_code
-
-
-def _flush(exit_code: int) -> int:
-    """Flush here, where a closed pipe can be met quietly, and not at the interpreter's exit."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exit_code or 1
-    return exit_code
+        try:
+            _native.chosen_isa()
+        except ValueError as error:
+            raise UsageError(str(error)) from error

@@ -12,7 +12,7 @@ import typer
 
 from gnomon.cli import options, output
 from gnomon.cli.sampling import make_sampler
-from gnomon.errors import ContextError
+from gnomon.errors import ContextError, UsageError
 
 if TYPE_CHECKING:
     from gnomon.conversation import Conversation
@@ -57,6 +57,8 @@ def chat(
 
     Example: gnomon chat out/smollm2-2bit --system "You answer in one sentence."
     """
+    if sys.stdin is None:
+        raise UsageError("chat reads what you say from stdin, which is closed")
     from gnomon.conversation import Conversation
     from gnomon.engine import Engine
     from gnomon.models import open_model, require_tokenizer

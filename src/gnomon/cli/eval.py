@@ -28,7 +28,7 @@ def eval(
         ),
     ] = None,
     window: Window = 512,
-    stride: Stride = 512,
+    stride: Stride = None,
     max_windows: Annotated[
         int | None,
         typer.Option(
@@ -46,6 +46,7 @@ def eval(
 
     Example: gnomon eval out/smollm2-2bit --text novel.txt --window 1024 --stride 512
     """
+    stride = window if stride is None else stride
     if stride > window:
         raise UsageError(
             f"--stride {stride} is more than --window {window}: the tokens between two windows "

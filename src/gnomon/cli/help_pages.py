@@ -10,7 +10,8 @@ from typing import Any
 
 import typer.main
 
-from gnomon.cli.app import EXIT_CODES, app
+from gnomon.cli.app import app
+from gnomon.cli.endings import EXIT_CODES
 
 _OPENING = """\
 # The command line

@@ -37,10 +37,11 @@ MaxTokens = Annotated[
 ]
 Window = Annotated[int, typer.Option(metavar="N", min=2, help="Tokens the model sees at once.")]
 Stride = Annotated[
-    int,
+    int | None,
     typer.Option(
         metavar="N",
         min=1,
+        show_default="as the window",
         help="Tokens from one window's start to the next one's; less than the window gives "
         "every token more context and takes longer.",
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,12 @@ from rich.text import Text
 
 
 def print_json(result: Mapping[str, Any]) -> None:
-    """One line of strict JSON: no NaN, no infinity (they become null), paths as strings."""
-    print(json.dumps(_plain(result), ensure_ascii=False, allow_nan=False))
+    """One line of strict JSON: no NaN, no infinity (they become null), paths as strings.
+
+    Characters are themselves where stdout is UTF-8, and \\u escapes everywhere else.
+    """
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(_plain(result), ensure_ascii=not is_utf8, allow_nan=False))
 
 
 def _plain(value: Any) -> Any:

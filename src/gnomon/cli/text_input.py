@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gnomon.errors import DataError
+from gnomon.errors import DataError, UsageError
 
 
 def read_text(name: str) -> str:
     """The text of the file `name`, or of stdin for `-`. Raises DataError if there is none."""
+    if name == "-" and sys.stdin is None:
+        raise UsageError("'-' reads stdin, which is closed; give a file, or a pipe to read from")
     where = "stdin" if name == "-" else name
     try:
         raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()

@@ -44,7 +44,7 @@ class Engine:
         self.config = model.config
         self.threads = threads if threads is not None else _native.usable_cores()
         self._dense = dense
-        factory = LayerFactory(model.weights, dense=dense)
+        factory = LayerFactory(model.weights, dense=dense, source=str(model.source))
         require_memory(factory.memory_bytes(), f"Running {model.name}")
         try:
             self._decoder = _build_decoder(model.config, factory, self.threads)
@@ -77,6 +77,10 @@ class Engine:
             raise UsageError(f"cache={cache!r}; expected auto, float32 or float16.")
         require_memory(self._cache_bytes(capacity, cache), f"A session for {capacity} tokens")
         return _native.Session(self._decoder, capacity, cache)
+
+    def owns(self, session: Session) -> bool:
+        """Whether `session` is one of this engine's."""
+        return session.belongs_to(self._decoder)
 
     def _cache_bytes(self, capacity: int, cache: Cache) -> int:
         config = self.config

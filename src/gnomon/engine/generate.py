@@ -10,7 +10,8 @@ import numpy as np
 
 from gnomon.engine.engine import Engine, Session
 from gnomon.engine.sampling import Sampler
-from gnomon.errors import ContextError, UsageError
+from gnomon.errors import ContextError, ModelError, UsageError
+from gnomon.token_ids import as_token_ids
 
 StopReason = Literal["stop_token", "max_tokens", "context"]
 
@@ -37,11 +38,12 @@ def generate(
 
     With `session`, the prompt follows what the session already holds, and the session keeps what
     was read: everything but the last token. Raises ContextError, before anything is computed, if
-    the prompt leaves no room for a token, and UsageError if it is empty or `max_tokens` is not
-    positive.
+    the prompt leaves no room for a token, and UsageError if it is empty or no row of tokens,
+    `max_tokens` is not positive, or `session` is another engine's. Raises ModelError, on the way,
+    if the model computes what is no number.
     """
-    prompt = np.ascontiguousarray(prompt_ids, dtype=np.int32)
-    if prompt.ndim != 1 or prompt.size == 0:
+    prompt = as_token_ids(prompt_ids)
+    if prompt.size == 0:
         raise UsageError("The prompt is empty; expected at least one token.")
     if max_tokens < 1:
         raise UsageError(f"max_tokens is {max_tokens}; expected at least 1.")
@@ -50,6 +52,8 @@ def generate(
             f"The prompt has tokens from {prompt.min()} to {prompt.max()}; the model's vocabulary "
             f"goes from 0 to {engine.config.vocab_size - 1}."
         )
+    if session is not None and not engine.owns(session):
+        raise UsageError("The session is another engine's; make one with this engine.session().")
     context = engine.config.max_context if session is None else session.capacity
     used = 0 if session is None else session.length
     if used + prompt.size > context:
@@ -74,6 +78,11 @@ def _tokens(
     step = prompt
     for count in range(1, max_tokens + 1):
         logits = session.forward(step)
+        if not np.isfinite(logits).all():
+            raise ModelError(
+                f"the model's logits are not finite after {session.length} tokens: its weights "
+                "are damaged or too large for the form they run in; try dense='float32'"
+            )
         token = sampler.choose(logits, seen)
         seen.append(token)
         reason: StopReason | None = None

@@ -9,8 +9,10 @@ import numpy as np
 
 from gnomon import _native
 from gnomon.codecs.encoded import EncodedWeight
+from gnomon.codecs.layout import require_layout
 from gnomon.codecs.rotation import signs
 from gnomon.errors import ModelError, UsageError
+from gnomon.models.finite import require_finite
 from gnomon.models.model import Weights
 
 Dense = Literal["auto", "float32", "float16", "bfloat16"]
@@ -22,11 +24,15 @@ _LARGEST_HALF = 65504.0
 class LayerFactory:
     """Makes the native layer of each weight once; layers with the same seed share a rotation."""
 
-    def __init__(self, weights: Weights, *, dense: Dense = "auto") -> None:
+    def __init__(
+        self, weights: Weights, *, dense: Dense = "auto", source: str = "the model"
+    ) -> None:
+        """`source` is what messages call the model."""
         if dense not in DENSE_CHOICES:
             raise UsageError(f"dense={dense!r}; expected one of {', '.join(DENSE_CHOICES)}.")
         self._weights = weights
         self._dense = dense
+        self._source = source
         self._names = frozenset(weights.names())
         self._rotations: dict[tuple[int, int], _native.Rotation] = {}
 
@@ -50,7 +56,7 @@ class LayerFactory:
         """The layer of `<name>`, a weight's full name; its bias comes along where there is one."""
         self._require(name)
         encoded = self._weights.encoded(name)
-        bias = self._bias(name, encoded)
+        bias = self._bias(name)
         if encoded is None:
             return _native.dense_linear(self._dense_matrix(name), bias=bias)
         make = _CODED_LAYERS.get(encoded.codec)
@@ -59,15 +65,25 @@ class LayerFactory:
                 f"{name} is stored with codec {encoded.codec!r}; the engine runs "
                 f"{', '.join(_CODED_LAYERS)} and plain weights."
             )
+        require_layout(encoded, name=name, source=self._source)
         try:
-            return make(self, encoded, bias)
-        except (KeyError, TypeError, ValueError) as error:
+            return make(self, name, encoded, bias)
+        except (TypeError, ValueError) as error:
             raise ModelError(f"{name}: its {encoded.codec} codes are damaged: {error}") from error
 
     def vector(self, name: str) -> np.ndarray:
         """A norm's weight, float32."""
         self._require(name)
-        return np.ascontiguousarray(self._weights.load(name), dtype=np.float32)
+        return self._finite(self._weights.load(name), name)
+
+    def numbers(self, name: str, encoded: EncodedWeight, key: str) -> np.ndarray:
+        """The tensor `key` of a coded weight, float32 and finite."""
+        return self._finite(encoded.tensors[key], f"{name.removesuffix('.weight')}.{key}")
+
+    def row_scales(self, name: str, encoded: EncodedWeight) -> np.ndarray:
+        """One scale for each row, float32 [out]; a file may hold a single one for all of them."""
+        scales = self.numbers(name, encoded, "scales")
+        return np.ascontiguousarray(np.broadcast_to(scales, encoded.shape[:1]))
 
     def rotation(self, seed: int | float | str | None, width: int) -> _native.Rotation | None:
         if seed is None:
@@ -81,13 +97,13 @@ class LayerFactory:
         if name not in self._names:
             raise ModelError(f"The model has no tensor {name}.")
 
-    def _bias(self, name: str, encoded: EncodedWeight | None) -> np.ndarray | None:
+    def _finite(self, values: np.ndarray, name: str) -> np.ndarray:
+        numbers = np.ascontiguousarray(values, dtype=np.float32)
+        return require_finite(numbers, name=name, source=self._source)
+
+    def _bias(self, name: str) -> np.ndarray | None:
         bias_name = name.removesuffix(".weight") + ".bias"
-        if bias_name in self._names:
-            return self.vector(bias_name)
-        if encoded is not None and "bias" in encoded.tensors:
-            return np.ascontiguousarray(encoded.tensors["bias"], dtype=np.float32)
-        return None
+        return self.vector(bias_name) if bias_name in self._names else None
 
     def _dense_form(self, name: str) -> str:
         if self._dense != "auto":
@@ -117,20 +133,15 @@ def to_bfloat16(values: np.ndarray) -> np.ndarray:
     )
 
 
-def _row_scales(scales: np.ndarray, out: int) -> np.ndarray:
-    flat = np.asarray(scales, dtype=np.float32).reshape(-1)
-    return np.ascontiguousarray(np.broadcast_to(flat, (out,)))
-
-
 def _trellis(
-    factory: LayerFactory, encoded: EncodedWeight, bias: np.ndarray | None
+    factory: LayerFactory, name: str, encoded: EncodedWeight, bias: np.ndarray | None
 ) -> _native.Linear:
     out, in_ = encoded.shape
     tensors, settings = encoded.tensors, encoded.settings
     return _native.trellis_linear(
         np.ascontiguousarray(tensors["codes"]),
         np.ascontiguousarray(tensors["table"]),
-        _row_scales(tensors["scales"], out),
+        factory.row_scales(name, encoded),
         out,
         in_,
         input_rotation=factory.rotation(settings["input_seed"], in_),
@@ -140,26 +151,26 @@ def _trellis(
 
 
 def _additive(
-    factory: LayerFactory, encoded: EncodedWeight, bias: np.ndarray | None
+    factory: LayerFactory, name: str, encoded: EncodedWeight, bias: np.ndarray | None
 ) -> _native.Linear:
-    tensors = encoded.tensors
-    books = tensors["codes"].shape[-1]
     return _native.additive_linear(
-        np.ascontiguousarray(tensors["codes"]).view(np.uint8),
-        np.ascontiguousarray(tensors["codebooks"], dtype=np.float32).reshape(books, -1, 8),
-        _row_scales(tensors["scales"], encoded.shape[0]),
+        np.ascontiguousarray(encoded.tensors["codes"]),
+        factory.numbers(name, encoded, "codebooks"),
+        factory.row_scales(name, encoded),
         bias=bias,
     )
 
 
-def _int8(factory: LayerFactory, encoded: EncodedWeight, bias: np.ndarray | None) -> _native.Linear:
+def _int8(
+    factory: LayerFactory, name: str, encoded: EncodedWeight, bias: np.ndarray | None
+) -> _native.Linear:
     return _native.dense_linear(
         np.ascontiguousarray(encoded.tensors["codes"]),
-        scales=_row_scales(encoded.tensors["scales"], encoded.shape[0]),
+        scales=factory.row_scales(name, encoded),
         bias=bias,
     )
 
 
 _CODED_LAYERS: dict[
-    str, Callable[[LayerFactory, EncodedWeight, np.ndarray | None], _native.Linear]
+    str, Callable[[LayerFactory, str, EncodedWeight, np.ndarray | None], _native.Linear]
 ] = {"trellis": _trellis, "aq": _additive, "int8": _int8}

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -146,7 +147,8 @@ class _Keys:
         value = self.values.get(key)
         value = default if value is None else value
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not above < value < below:
+        # Whole numbers can be larger than any float, and smaller than infinity all the same.
+        if not is_number or not above < value < min(below, sys.float_info.max):
             raise ModelError(
                 f"config.json: {key} is {value!r}; expected a number above {above:g}"
                 + (f" and below {below:g}." if below < math.inf else ".")

@@ -39,7 +39,19 @@ def open_model(spec: str | Path | None = None) -> Model:
     """
     if spec is None or spec == EMBEDDED:
         return _understand(read_gguf(embedded_model_path()))
-    path = Path(spec).expanduser()
+    if not str(spec):
+        raise ModelError(f"the model's name is empty; what can be opened: {WHAT_IS_READ}")
+    try:
+        return _open_path(spec)
+    except OSError as error:  # no permission, a name too long, a disk that fails
+        raise ModelError(f"{spec}: cannot be read: {error.strerror or error}") from error
+
+
+def _open_path(spec: str | Path) -> Model:
+    try:
+        path = Path(spec).expanduser()
+    except RuntimeError as error:
+        raise ModelError(f"{spec}: there is no such user's home folder") from error
     if path.is_dir():
         return _understand(read_folder(path))
     if path.exists():

@@ -9,6 +9,7 @@ Rope(inverse_frequencies=array([1.  , 0.01], dtype=float32), amplitude=1.0)
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,9 @@ from gnomon.errors import ModelError
 from gnomon.models.config import Rope
 
 Parameters = Mapping[str, Any]
+
+_TYPES = {"rope_type", "type"}
+_TYPELESS = {"rope_theta", "partial_rotary_factor", "original_max_position_embeddings"}
 
 
 def make_rope(
@@ -33,6 +37,12 @@ def make_rope(
     `factors` [head_dim / 2] divide the result: some GGUF files carry the scaling in that form.
     Raises ModelError if the type is unknown or a number it needs is missing or absurd.
     """
+    unexplained = sorted(parameters.keys() - _TYPELESS)
+    if unexplained and not _TYPES & parameters.keys():
+        raise ModelError(
+            f"The RoPE parameters have {', '.join(unexplained)} but no rope_type that says what to "
+            f"do with it; expected one of {', '.join(ROPE_TYPES)}."
+        )
     rope_type = parameters.get("rope_type", parameters.get("type", "default"))
     if not isinstance(rope_type, str) or rope_type not in ROPE_TYPES:
         raise ModelError(
@@ -55,7 +65,7 @@ def make_rope(
 def _divisors(factors: Sequence[float], count: int) -> np.ndarray:
     try:
         divisors = np.asarray(factors, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         divisors = np.empty(0)
     if divisors.shape != (count,) or not np.all(np.isfinite(divisors) & (divisors > 0)):
         raise ModelError(
@@ -146,7 +156,8 @@ def _number(
     lowest = -math.inf if minimum is None else minimum
     number = math.nan  # fails every comparison
     if isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value)
+        with contextlib.suppress(OverflowError):  # a whole number of hundreds of digits
+            number = float(value)
     if not lowest < number < math.inf:
         bound = "a number" if minimum is None else f"a number above {minimum:g}"
         raise ModelError(f"RoPE parameter {key} is {value!r}; expected {bound}.")

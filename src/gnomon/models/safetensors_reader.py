@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gnomon.codecs.encoded import EncodedWeight
+from gnomon.codecs.layout import require_layout
 from gnomon.errors import ModelError
 from gnomon.models.checkpoint import Checkpoint
 from gnomon.models.coded_layers import FILE_NAME, CodedLayer, decode_layer, read_gnomon_json
@@ -55,6 +56,9 @@ class FolderWeights:
                     f"{source}: {FILE_NAME} says that {name} is coded, but the folder holds "
                     + ("it plainly" if codes else "no codes for it")
                 )
+            encoded = self.encoded(name)
+            assert encoded is not None
+            require_layout(encoded, name=name, source=source)
 
     def names(self) -> list[str]:
         return [*self._plain, *self._layers]

@@ -17,7 +17,7 @@ from typing import Any
 
 import tokenizers
 
-from gnomon.errors import DataError, ModelError, OutputError
+from gnomon.errors import DataError, ModelError, OutputError, UsageError
 from gnomon.models.chat_template import ChatTemplate
 from gnomon.models.stream_decoder import StreamDecoder
 
@@ -59,8 +59,10 @@ class Tokenizer:
         adds) where the model has it; pass False for a rendered chat, which has its own.
 
         Names of special tokens in the text become these tokens.
-        Raises DataError if `text` is not Unicode (lone surrogates).
+        Raises DataError if `text` is not Unicode (lone surrogates), UsageError if it is no text.
         """
+        if not isinstance(text, str):
+            raise UsageError(f"the text to encode is {type(text).__name__}; a str was expected")
         try:
             return self._backend.encode(text, add_special_tokens=add_special).ids
         except (UnicodeError, TypeError) as error:
