@@ -46,7 +46,7 @@ def compress(
         Path | None,
         typer.Option(
             metavar="FILE",
-            show_default="the bundled WikiText-2 slice",
+            show_default="a bundled slice of WikiText-2, and chats",
             help="A text of the kind the model will meet; it shows what matters to each layer.",
         ),
     ] = None,
@@ -55,7 +55,7 @@ def compress(
         typer.Option(
             metavar="N",
             min=1,
-            show_default="enough for the model",
+            show_default="32768",
             help="Use this much of it; more is slower and a little better.",
         ),
     ] = None,

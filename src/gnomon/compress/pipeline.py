@@ -39,6 +39,7 @@ from gnomon.models.forward import (
     run_block,
 )
 from gnomon.progress import OnProgress, Progress
+from gnomon.token_ids import require_known_tokens
 
 EMBEDDING = "model.embed_tokens.weight"
 FINAL_NORM = "model.norm.weight"
@@ -74,6 +75,7 @@ def compress(
         tokens=options.calibration_tokens,
         max_context=model.config.max_context,
     )
+    require_known_tokens(tokens, vocab_size=model.config.vocab_size)
     description = describe_job(model, options, tokens)
     with open_job(output, description, resume=resume, overwrite=overwrite) as job:
         compressor = Compressor(model, options, job, on_progress)
