@@ -34,7 +34,7 @@ demo: $(STAMPS)/core $(STAMPS)/model ## Compress SmolLM2-135M to two bits, measu
 
 test: lint native-test python-test ## Everything that must pass: lint, types, native tests, pytest
 
-build: $(STAMPS)/core ## The package with its native core, in .venv
+build: $(STAMPS)/core $(STAMPS)/model ## The package with its native core and the embedded model, in .venv
 
 lint: $(STAMPS)/core $(STAMPS)/dev ## ruff and pyright
 	@echo '== ruff'

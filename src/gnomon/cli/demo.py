@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -40,16 +41,31 @@ def demo(
     """Compress SmolLM2-135M to two bits a weight, compare it with the original, and let it answer.
 
     Leaves the compressed model, report.html and demo.json in the output folder. A second run
-    replaces them, and nothing else.
+    replaces them, and nothing else; an interrupted one is gone on with.
     """
-    with ProgressDisplay(quiet=quiet) as show:
-        from gnomon.conversation import Conversation
-        from gnomon.demo import DEFAULT_PROMPT, MODEL_FOLDER, REPORT_NAME, run_demo, write_results
-        from gnomon.engine import Sampler, SamplingOptions
-        from gnomon.models import open_model, require_tokenizer
-        from gnomon.report import comparison
+    try:
+        with ProgressDisplay(quiet=quiet) as show:
+            from gnomon.conversation import Conversation
+            from gnomon.demo import (
+                DEFAULT_PROMPT,
+                MODEL_FOLDER,
+                REPORT_NAME,
+                run_demo,
+                write_results,
+            )
+            from gnomon.engine import Sampler, SamplingOptions
+            from gnomon.models import open_model, require_tokenizer
+            from gnomon.report import comparison
 
-        done = run_demo(open_model(), output, windows=windows, threads=threads, on_progress=show)
+            done = run_demo(
+                open_model(), output, windows=windows, threads=threads, on_progress=show
+            )
+    except KeyboardInterrupt:
+        print(
+            "gnomon: interrupted; the same command goes on from the last finished block",
+            file=sys.stderr,
+        )
+        raise
 
     if not as_json:
         table = comparison(done.original, done.compressed)

@@ -35,6 +35,10 @@ class Job:
     def __init__(self, folder: Path):
         self.folder = folder
 
+    def has(self, part: str) -> bool:
+        """Whether the part was finished once; only `load` knows whether it is whole."""
+        return (self.folder / f"{part}.json").exists()
+
     def load(self, part: str) -> dict[str, RoundedWeight] | None:
         """The rounded weights of a part by name; None if it is not finished, or damaged since."""
         try:

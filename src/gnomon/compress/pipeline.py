@@ -123,11 +123,9 @@ class Compressor:
         table = self.model.weights.load(EMBEDDING)
         original = hidden = embed(config, table, tokens)
         for layer in range(config.num_layers):
-            self.on_progress(
-                Progress(
-                    stage="block", done=layer, total=total, detail=f"{layer + 1} of {total - 1}"
-                )
-            )
+            kept = " (kept)" if self.job.has(block_part(layer)) else ""
+            detail = f"{layer + 1} of {config.num_layers}{kept}"
+            self.on_progress(Progress(stage="block", done=layer, total=total, detail=detail))
             weights = self.block_weights(layer)
             block, original, hidden = self.round_block(layer, weights, original, hidden)
             if not np.isfinite(hidden).all():
@@ -156,7 +154,7 @@ class Compressor:
         hidden: np.ndarray,
     ) -> tuple[dict[str, RoundedWeight], np.ndarray, np.ndarray]:
         """Block `layer` rounded; its output on `original`, and that of the rounded on `hidden`."""
-        config, part = self.model.config, f"block-{layer:04d}"
+        config, part = self.model.config, block_part(layer)
         finished = self.job.load(part)
         if finished is not None:
             decoded = {name: decode(weight.encoded) for name, weight in finished.items()}
@@ -232,6 +230,11 @@ class Compressor:
         codec = "int8" if bits == 8 else "trellis"
         rounder = WeightRounder(gram, codec=codec, bits=bits, input_seed=seed)
         return rounder.encode(matrix, output_seed=None, seed=seed, has_row_scales=True)
+
+
+def block_part(layer: int) -> str:
+    """The job's name for a block."""
+    return f"block-{layer:04d}"
 
 
 def require_plain(model: Model) -> None:
