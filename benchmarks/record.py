@@ -47,7 +47,7 @@ def machine() -> dict[str, Any]:
         "commit": _git("rev-parse", "--short", "HEAD"),
         "has_local_changes": bool(_git("status", "--porcelain", "--", "src", "cpp")),
         "date": date.today().isoformat(),
-        "command": " ".join(["python", *(Path(sys.argv[0]).as_posix(), *sys.argv[1:])]),
+        "command": " ".join(["python", *(_portable(argument) for argument in sys.argv)]),
     }
 
 
@@ -55,6 +55,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _portable(argument: str) -> str:
+    """An absolute path is this machine's affair; its last part is enough."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
 
 
 def _git(*arguments: str) -> str:
