@@ -106,12 +106,6 @@ def states_of(codes: np.ndarray, *, bits: int) -> np.ndarray:
     return ((stream[..., byte] | (stream[..., byte + 1] << 8)) >> shift).astype(np.uint8)
 
 
-def pack_states(states: np.ndarray, *, bits: int) -> np.ndarray:
-    """Codes uint8 [..., 32·bits] of a cyclic path of states uint8 [..., 256]."""
-    new_bits = (states[..., None] >> np.arange(bits, dtype=np.uint8)) & 1
-    return np.packbits(new_bits.reshape(*states.shape[:-1], -1), axis=-1, bitorder="little")
-
-
 def tiles_of(weight: np.ndarray) -> np.ndarray:
     """A matrix [rows, columns] as sequences float32 [rows/16, columns/16, 256], padded with 0."""
     rows, columns = weight.shape
