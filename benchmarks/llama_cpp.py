@@ -67,7 +67,13 @@ class LlamaCpp:
     threads: int
 
     def imatrix(
-        self, model: Path, text: Path, output: Path, *, window: int = 512, windows: int | None = None
+        self,
+        model: Path,
+        text: Path,
+        output: Path,
+        *,
+        window: int = 512,
+        windows: int | None = None,
     ) -> float:
         """Write the importance matrix of `model` on `text`; seconds taken."""
         command = [self._tool("llama-imatrix"), "-m", str(model), "-f", str(text)]
@@ -77,7 +83,9 @@ class LlamaCpp:
             command += ["--chunks", str(windows)]
         return self._write(output, [*command, "-o"])
 
-    def quantize(self, model: Path, kind: str, output: Path, *, imatrix: Path | None = None) -> float:
+    def quantize(
+        self, model: Path, kind: str, output: Path, *, imatrix: Path | None = None
+    ) -> float:
         """Write `model` in llama.cpp's type `kind` (`Q2_K`, `IQ2_M`, …); seconds taken.
 
         What is quantised already is decoded and quantised anew.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,8 +14,9 @@ from gnomon.cli.progress import ProgressDisplay
 from gnomon.cli.text_input import read_text
 from gnomon.data import evaluation_text
 from gnomon.errors import UsageError
-from gnomon.progress import within
+from gnomon.progress import OnProgress, Progress
 from gnomon.report.quality import (
+    ModelFigures,
     accuracy_ratios,
     parse_figures,
     perplexity_ratio,
@@ -168,7 +170,7 @@ def eval(
                     plan,
                     label=label,
                     threads=threads,
-                    on_progress=show if len(specs) == 1 else within(label or "smollm2", show),
+                    on_progress=show if len(specs) == 1 else _prefixed(label, show),
                 )
             )
 
@@ -207,14 +209,21 @@ def _split(spec: str) -> tuple[str | None, str]:
     return Path(spec).name or spec, spec
 
 
+def _prefixed(label: str | None, on_progress: OnProgress) -> OnProgress:
+    """Stages that say which of several models is measured."""
+
+    def report(step: Progress) -> None:
+        on_progress(replace(step, stage=f"{label}: {step.stage}"))
+
+    return report
+
+
 def _task_name(name: str) -> str:
     return Path(name).stem if Path(name).suffix else name
 
 
-def _peer_entry(figures: Any) -> dict[str, Any]:
+def _peer_entry(figures: ModelFigures) -> dict[str, Any]:
     """A peer's figures as `evaluate` gives them."""
-    from dataclasses import asdict
-
     entry = asdict(figures)
     return {**entry, **(entry.pop("perplexity") or {"perplexity": None})}
 

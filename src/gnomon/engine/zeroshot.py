@@ -7,8 +7,8 @@ Conventions are those of EleutherAI's lm-evaluation-harness 0.4, whose figures t
   loses its beginning,
 - the answer is the choice of the highest log-likelihood (accuracy), or of the highest
   log-likelihood a character (normalised accuracy), the first of equals,
-- a last word is right if each of its tokens is the likeliest; perplexity is exp of the mean negative
-  log-likelihood of a word, however many tokens it has.
+- a last word is right if each of its tokens is the likeliest; perplexity is exp of the mean
+  negative log-likelihood of a word, however many tokens it has.
 
 >>> result = run_task(engine, tokenizer, read_task(Path("piqa.jsonl")))    # doctest: +SKIP
 >>> result.accuracy                                                       # doctest: +SKIP
@@ -110,7 +110,9 @@ def run_task(
     )
 
 
-def encode_pair(tokenizer: Tokenizer, context: str, continuation: str) -> tuple[list[int], list[int]]:
+def encode_pair(
+    tokenizer: Tokenizer, context: str, continuation: str
+) -> tuple[list[int], list[int]]:
     """Tokens of `context` and of what `continuation` adds to it. Spaces at the context's end go to
     the continuation, as tokenizers join a space with the word after it.
     """
@@ -120,7 +122,9 @@ def encode_pair(tokenizer: Tokenizer, context: str, continuation: str) -> tuple[
     return context_ids, tokenizer.encode(stripped + continuation)[len(context_ids) :]
 
 
-def _encode(tokenizer: Tokenizer, question: Question, task: Task) -> list[tuple[list[int], list[int]]]:
+def _encode(
+    tokenizer: Tokenizer, question: Question, task: Task
+) -> list[tuple[list[int], list[int]]]:
     pairs = [encode_pair(tokenizer, question.context, f" {choice}") for choice in question.choices]
     for choice, (context, continuation) in zip(question.choices, pairs, strict=True):
         if not context or not continuation:
