@@ -149,6 +149,13 @@ def test_nothing_is_read_twice(engine):
     assert reader.tokens_read == len(context) + 2 + 1  # only the row of logits that was not kept
 
 
+def test_choices_that_begin_alike_are_read_together(engine, tokenizer, tmp_path):
+    rows = [{"question": "what", "choices": ["the cat saw", "dog", "the cat red"], "answer": 0}]
+    result = run_task(engine, tokenizer, read_task(write(tmp_path, rows)))
+    context = tokenizer.encode("Question: what\nAnswer:")
+    assert result.tokens == len(context) + 2  # and once "the cat"; last tokens are never read
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_any_order_gives_the_same_scores(engine, seed):
     rng = np.random.default_rng(seed)
