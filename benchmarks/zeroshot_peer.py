@@ -145,7 +145,7 @@ def main() -> None:
             theirs_s = time.perf_counter() - start_s
         assert theirs is not None
         rows.append(compare(name, ours, theirs) | {"seconds": ours_s, "theirs (s)": theirs_s})
-    print_table(rows)
+    print_table([{key: "–" if x is None else x for key, x in row.items()} for row in rows])
     publish(
         "zeroshot_peer",
         {
@@ -179,10 +179,10 @@ def compare(name: str, ours: Any, theirs: dict[str, Any]) -> dict[str, Any]:
         "questions": len(samples),
         "accuracy": ours.accuracy,
         "theirs": found["acc,none"],
-        "normalised": ours.normalised_accuracy or 0.0,
-        "theirs normalised": found.get("acc_norm,none", 0.0),
-        "perplexity": ours.perplexity or 0.0,
-        "their perplexity": found.get("perplexity,none", 0.0),
+        "normalised": ours.normalised_accuracy,
+        "theirs normalised": found.get("acc_norm,none"),
+        "perplexity": ours.perplexity,
+        "their perplexity": found.get("perplexity,none"),
         "different answers": different,
         "largest difference (nats)": largest,
     }
