@@ -1,0 +1,158 @@
+"""Bits where they matter: how many each weight gets, for a mean width or for a size of the file.
+
+plan = plan_bits(model, importance, Target(mean_bits=2.3))
+plan.bits["model.layers.0.mlp.down_proj.weight"]                         # 3
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gnomon.compress.budget import Form, choose_forms, largest_bytes, smallest_bytes
+from gnomon.compress.forms import (
+    StoredForm,
+    block_forms,
+    header_bytes,
+    plain_form,
+    vocabulary_forms,
+)
+from gnomon.compress.importance import EMBEDDING, HEAD, Importance
+from gnomon.errors import UsageError
+from gnomon.models.model import Model
+
+VOCABULARY = (EMBEDDING, HEAD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is asked for: exactly one of the two."""
+
+    mean_bits: float | None = None  # everything stored in the blocks' linear layers, a weight
+    size_bytes: int | None = None  # of model.safetensors
+
+    def __post_init__(self) -> None:
+        assert (self.mean_bits is None) != (self.size_bytes is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The bits of every matrix that may be coded, by name; 16 leaves it as it is."""
+
+    bits: Mapping[str, int]
+    size_bytes: int  # of model.safetensors, at most
+    mean_bits: float  # a weight of the blocks' linear layers, tables and scales counted
+    predicted_loss: float  # nats a token above the original
+
+
+def plan_bits(
+    model: Model, importance: Importance, target: Target, *, head_bits: int | None
+) -> Plan:
+    """The bits with the least predicted loss for the target.
+
+    `head_bits` sets the width of embedding and head; None leaves it to the choice, which only
+    a size does. Raises UsageError, with the smallest and the largest possible, if there is none.
+    """
+    stored = stored_forms(model, head_bits=head_bits)
+    forms = {
+        name: [_with_loss(form, importance.sensitivity[name]) for form in some]
+        for name, some in stored.items()
+    }
+    blocks = {name: some for name, some in forms.items() if name not in VOCABULARY}
+    weights = sum(math.prod(model.weights.shape(name)) for name in blocks)
+    beside = bytes_beside(model, stored)
+    if target.mean_bits is not None:
+        assert head_bits is not None
+        _require_mean_bits(target.mean_bits, blocks, weights)
+        chosen = choose_forms(blocks, int(target.mean_bits * weights / 8))
+        chosen |= {name: some[0] for name, some in forms.items() if name in VOCABULARY}
+    else:
+        assert target.size_bytes is not None
+        _require_size(target.size_bytes, forms, beside, original=model.size_bytes)
+        chosen = choose_forms(forms, target.size_bytes - beside)
+    block_bytes = sum(chosen[name].size_bytes for name in blocks)
+    return Plan(
+        bits={name: chosen[name].bits for name in forms},
+        size_bytes=beside + sum(form.size_bytes for form in chosen.values()),
+        mean_bits=8 * block_bytes / weights,
+        predicted_loss=math.fsum(form.loss for form in chosen.values()),
+    )
+
+
+def stored_forms(model: Model, *, head_bits: int | None) -> dict[str, list[StoredForm]]:
+    """The forms that every matrix may take; a head that is the embedding is not counted twice."""
+    forms: dict[str, list[StoredForm]] = {}
+    for name in model.weights.names():
+        shape = model.weights.shape(name)
+        if name in VOCABULARY:
+            if name == HEAD and model.config.is_head_tied:
+                continue
+            some = vocabulary_forms(name, (shape[0], shape[1]))
+            forms[name] = [form for form in some if head_bits in (None, form.bits)]
+        elif is_coded(name, shape):
+            forms[name] = block_forms(name, (shape[0], shape[1]))
+    return forms
+
+
+def is_coded(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether it is the matrix of a block's linear layer; a router of experts is none."""
+    return (
+        name.startswith("model.layers.")
+        and len(shape) == 2
+        and not name.endswith("block_sparse_moe.gate.weight")
+    )
+
+
+def bytes_beside(model: Model, stored: Mapping[str, Sequence[StoredForm]]) -> int:
+    """What model.safetensors spends on all else: its header, norms, biases, routers."""
+    rest = [
+        plain_form(name, model.weights.shape(name))
+        for name in model.weights.names()
+        if name not in stored and not (name == HEAD and model.config.is_head_tied)
+    ]
+    size = sum(tensor.size_bytes for tensor in rest)
+    end = size + sum(max(form.size_bytes for form in some) for some in stored.values())
+    parts = [max(some, key=lambda form: len(form.tensors)).tensors for some in stored.values()]
+    tensors = [*rest, *itertools.chain.from_iterable(parts)]
+    return size + header_bytes(tensors, end=end, metadata={"format": "gnomon"})
+
+
+def _with_loss(form: StoredForm, sensitivity: float) -> Form:
+    return Form(
+        codec=form.codec,
+        bits=form.bits,
+        size_bytes=form.size_bytes,
+        loss=sensitivity * form.error,
+    )
+
+
+def _require_mean_bits(
+    mean_bits: float, blocks: Mapping[str, Sequence[Form]], weights: int
+) -> None:
+    smallest, largest = (8 * total(blocks) / weights for total in (smallest_bytes, largest_bytes))
+    if not int(mean_bits * weights / 8) >= smallest_bytes(blocks) or mean_bits > largest:
+        raise UsageError(
+            f"{mean_bits:g} bits a weight were asked for; with tables and scales counted, this "
+            f"model's linear layers can have from {math.ceil(1000 * smallest) / 1000:g} to "
+            f"{math.floor(1000 * largest) / 1000:g}. A whole number counts the codes alone and "
+            "gives it to every layer."
+        )
+
+
+def _require_size(
+    size_bytes: int, forms: Mapping[str, Sequence[Form]], beside: int, *, original: int
+) -> None:
+    smallest, largest = beside + smallest_bytes(forms), beside + largest_bytes(forms)
+    largest = min(largest, original)
+    if not smallest <= size_bytes <= largest:
+        reason = (
+            "the smallest has two bits a weight everywhere"
+            if size_bytes < smallest
+            else f"the original has {original:,} bytes"
+        )
+        raise UsageError(
+            f"A size of {size_bytes:,} bytes was asked for; this model can have from "
+            f"{smallest:,} to {largest:,} bytes ({reason})."
+        )
