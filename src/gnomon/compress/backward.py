@@ -30,7 +30,7 @@ from gnomon.progress import OnProgress, Progress
 EMBEDDING = "model.embed_tokens.weight"
 FINAL_NORM = "model.norm.weight"
 HEAD = "lm_head.weight"
-LOGIT_VALUES = 32 * 2**20  # so many logits are held at a time
+LOGIT_VALUES = 4 * 2**20  # so many logits are held at a time
 
 
 class Observer(Protocol):

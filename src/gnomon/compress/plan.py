@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gnomon.compress.budget import Form, choose_forms, largest_bytes, smallest_bytes
+from gnomon.compress.budget import Form, choose_forms, smallest_bytes
 from gnomon.compress.forms import (
     StoredForm,
     block_forms,
@@ -53,32 +53,67 @@ def plan_bits(
     """The bits with the least predicted loss for the target.
 
     `head_bits` sets the width of embedding and head; None leaves it to the choice, which only
-    a size does. Raises UsageError, with the smallest and the largest possible, if there is none.
+    a size does. Raises UsageError as `require_possible` does.
     """
+    require_possible(model, target, head_bits=head_bits)
     stored = stored_forms(model, head_bits=head_bits)
     forms = {
         name: [_with_loss(form, importance.sensitivity[name]) for form in some]
         for name, some in stored.items()
     }
     blocks = {name: some for name, some in forms.items() if name not in VOCABULARY}
-    weights = sum(math.prod(model.weights.shape(name)) for name in blocks)
+    weights = weights_of(model, blocks)
     beside = bytes_beside(model, stored)
     if target.mean_bits is not None:
         assert head_bits is not None
-        _require_mean_bits(target.mean_bits, blocks, weights)
-        chosen = choose_forms(blocks, int(target.mean_bits * weights / 8))
+        room = math.floor(target.mean_bits * weights / 8 + 1e-6)
+        chosen = choose_forms(blocks, max(room, smallest_bytes(blocks)))
         chosen |= {name: some[0] for name, some in forms.items() if name in VOCABULARY}
     else:
         assert target.size_bytes is not None
-        _require_size(target.size_bytes, forms, beside, original=model.size_bytes)
         chosen = choose_forms(forms, target.size_bytes - beside)
-    block_bytes = sum(chosen[name].size_bytes for name in blocks)
     return Plan(
         bits={name: chosen[name].bits for name in forms},
         size_bytes=beside + sum(form.size_bytes for form in chosen.values()),
-        mean_bits=8 * block_bytes / weights,
+        mean_bits=8 * sum(chosen[name].size_bytes for name in blocks) / weights,
         predicted_loss=math.fsum(form.loss for form in chosen.values()),
     )
+
+
+def require_possible(model: Model, target: Target, *, head_bits: int | None) -> None:
+    """Raises UsageError, with the smallest and the largest possible, if the target is neither."""
+    stored = stored_forms(model, head_bits=head_bits)
+    if target.mean_bits is not None:
+        blocks = {name: some for name, some in stored.items() if name not in VOCABULARY}
+        weights = weights_of(model, blocks)
+        smallest, largest = (8 * size / weights for size in _range_of(blocks))
+        if not smallest <= target.mean_bits <= largest:
+            raise UsageError(
+                f"{target.mean_bits:g} bits a weight were asked for; with tables and scales "
+                f"counted, this model's linear layers can have from "
+                f"{math.ceil(1000 * smallest) / 1000:g} to {math.floor(1000 * largest) / 1000:g}. "
+                "A whole number counts the codes alone and gives every layer as many."
+            )
+    else:
+        assert target.size_bytes is not None
+        beside = bytes_beside(model, stored)
+        smallest, largest = (beside + size for size in _range_of(stored))
+        if not smallest <= target.size_bytes <= min(largest, model.size_bytes):
+            raise UsageError(
+                f"A size of {target.size_bytes:,} bytes was asked for; this model can have from "
+                f"{smallest:,} to {min(largest, model.size_bytes):,} bytes. "
+                f"(The original has {model.size_bytes:,}.)"
+            )
+
+
+def _range_of(stored: Mapping[str, Sequence[StoredForm]]) -> tuple[int, int]:
+    """The bytes of the smallest and of the largest choice."""
+    sizes = [[form.size_bytes for form in some] for some in stored.values()]
+    return sum(map(min, sizes)), sum(map(max, sizes))
+
+
+def weights_of(model: Model, names: Iterable[str]) -> int:
+    return sum(math.prod(model.weights.shape(name)) for name in names)
 
 
 def stored_forms(model: Model, *, head_bits: int | None) -> dict[str, list[StoredForm]]:
@@ -126,33 +161,3 @@ def _with_loss(form: StoredForm, sensitivity: float) -> Form:
         size_bytes=form.size_bytes,
         loss=sensitivity * form.error,
     )
-
-
-def _require_mean_bits(
-    mean_bits: float, blocks: Mapping[str, Sequence[Form]], weights: int
-) -> None:
-    smallest, largest = (8 * total(blocks) / weights for total in (smallest_bytes, largest_bytes))
-    if not int(mean_bits * weights / 8) >= smallest_bytes(blocks) or mean_bits > largest:
-        raise UsageError(
-            f"{mean_bits:g} bits a weight were asked for; with tables and scales counted, this "
-            f"model's linear layers can have from {math.ceil(1000 * smallest) / 1000:g} to "
-            f"{math.floor(1000 * largest) / 1000:g}. A whole number counts the codes alone and "
-            "gives it to every layer."
-        )
-
-
-def _require_size(
-    size_bytes: int, forms: Mapping[str, Sequence[Form]], beside: int, *, original: int
-) -> None:
-    smallest, largest = beside + smallest_bytes(forms), beside + largest_bytes(forms)
-    largest = min(largest, original)
-    if not smallest <= size_bytes <= largest:
-        reason = (
-            "the smallest has two bits a weight everywhere"
-            if size_bytes < smallest
-            else f"the original has {original:,} bytes"
-        )
-        raise UsageError(
-            f"A size of {size_bytes:,} bytes was asked for; this model can have from "
-            f"{smallest:,} to {largest:,} bytes ({reason})."
-        )
