@@ -15,6 +15,7 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import gnomon
 from gnomon.codecs import EncodedWeight
 from gnomon.compress.calibration import calibration_sequences
 from gnomon.compress.drift import Drift
+from gnomon.compress.estimate import expected_seconds, in_words
 from gnomon.compress.job import Job, open_job, partial_folder, writing
 from gnomon.compress.options import CompressOptions, CompressResult, LayerReport
 from gnomon.compress.part import Part, layer_record, stored_tensors
@@ -80,10 +82,12 @@ def compress(
     tokens = calibration_sequences(
         require_tokenizer(model),
         file=options.calibration,
-        tokens=options.calibration_tokens,
+        tokens=options.tokens,
         max_context=model.config.max_context,
     )
     require_known_tokens(tokens, vocab_size=model.config.vocab_size)
+    expected = in_words(expected_seconds(model, options, tokens=tokens.size))
+    on_progress(Progress(stage="expected to take", done=0, total=0, detail=expected))
     description = describe_job(model, options, tokens)
     with open_job(output, description, resume=resume, overwrite=overwrite) as job:
         if workers is None:
@@ -99,6 +103,7 @@ def compress(
                 math.prod(model.weights.shape(name)) for name in model.weights.names()
             ),
             "layers": {name: layer_record(weight) for name, weight in finished.layers.items()},
+            "notes": dict(finished.notes),
             "seconds": round(time.monotonic() - start, 1),
         }
         size_bytes = write_model(
@@ -144,9 +149,7 @@ class Compressor:
         )
         del kept_table
         for layer in range(config.num_layers):
-            kept = " (kept)" if self.job.has(block_part(layer)) else ""
-            detail = f"{layer + 1} of {config.num_layers}{kept}"
-            self.on_progress(Progress(stage="block", done=layer, total=total, detail=detail))
+            self._report_block(layer, "(kept)" if self.job.has(block_part(layer)) else "")
             block, originals, states = self.round_block(layer, originals, states)
             if not all(self.workers.map(is_finite, [(state,) for state in states])):
                 raise ModelError(
@@ -175,7 +178,7 @@ class Compressor:
         finished = self.job.load(part)
         if finished is not None:
             return finished, references, self._run_block(layer, weights, finished, states)
-        finished = Part()
+        finished, before = Part(), states
         for step in range(STEPS):
             current = self.workers.keep(weights | finished.decoded())
             tasks = [
@@ -187,8 +190,54 @@ class Compressor:
                 finished |= self.round_group(weights, group)
             current = weights | finished.decoded()
             states = self._every_shard(advance, layer, current, states, step)
+        if self.options.effort != "quick":
+            finished = self.tune(layer, weights, finished, references, before)
+            states = self._run_block(layer, weights, finished, before)
         self.job.save(part, finished)
         return finished, references, states
+
+    def tune(
+        self,
+        layer: int,
+        weights: Mapping[str, np.ndarray],
+        rounded: Part,
+        references: list[Any],
+        before: list[Any],
+    ) -> Part:
+        """The rounded block after training what is continuous in it; see `tuning`."""
+        from gnomon.compress.tuning import tune_block
+
+        def report(progress: Progress) -> None:
+            self._report_block(layer, f"tuning {progress.done}/{progress.total} {progress.detail}")
+
+        tuned = tune_block(
+            self.model.config,
+            layer,
+            encoded={name: weight.encoded for name, weight in rounded.layers.items()},
+            plain={name: weights[name] for name in weights if name not in rounded.layers},
+            hidden=self._hidden(before),
+            target=self._hidden(references),
+            seed=derive_seed(self.options.seed, f"tuning {layer}"),
+            on_progress=report,
+        )
+        notes = {"before": tuned.before, "after": tuned.after, "tokens": tuned.tokens}
+        if tuned.trouble is not None:
+            notes["trouble"] = tuned.trouble
+            self._report_block(layer, f"went back to the best state: {tuned.trouble}")
+        layers = {
+            name: replace(weight, encoded=tuned.encoded[name])
+            for name, weight in rounded.layers.items()
+        }
+        return Part(layers=layers, vectors=tuned.vectors, notes={f"tuning {layer}": notes})
+
+    def _hidden(self, shards: list[Any]) -> np.ndarray:
+        """The residual stream of all shards, float32 [sequences, time, hidden]."""
+        return np.concatenate([self.workers.fetch(shard).hidden for shard in shards])
+
+    def _report_block(self, layer: int, detail: str = "") -> None:
+        count = self.model.config.num_layers
+        detail = f"{layer + 1} of {count} {detail}".rstrip()
+        self.on_progress(Progress(stage="block", done=layer, total=count + 1, detail=detail))
 
     def _run_block(
         self, layer: int, weights: Mapping[str, np.ndarray], part: Part, states: list[Any]
@@ -312,6 +361,7 @@ def describe_job(model: Model, options: CompressOptions, tokens: np.ndarray) -> 
             "codec": options.codec,
             "bits": options.width,
             "head_bits": options.head_bits,
+            "effort": options.effort,
             "calibration": options.calibration.name if options.calibration else "bundled",
             "calibration_tokens": int(tokens.size),
             "calibration_sha256": hashlib.sha256(tokens.tobytes()).hexdigest(),
