@@ -42,6 +42,15 @@ def compress(
     codec: Annotated[
         str, typer.Option(metavar="NAME", help="How weights are coded: trellis, aq or int8.")
     ] = ("trellis"),
+    effort: Annotated[
+        str,
+        typer.Option(
+            metavar="LEVEL",
+            help="quick only rounds; standard also trains every rounded block to give the "
+            "original's output; max then trains the whole model to give the original's answers. "
+            "The last two need gnomon[compress].",
+        ),
+    ] = "quick",
     calibration: Annotated[
         Path | None,
         typer.Option(
@@ -55,7 +64,7 @@ def compress(
         typer.Option(
             metavar="N",
             min=1,
-            show_default="32768",
+            show_default="16384, or 32768 from standard on",
             help="Use this much of it; more is slower and a little better.",
         ),
     ] = None,
@@ -93,6 +102,7 @@ def compress(
         "codec": codec,
         "bits": bits,
         "head_bits": head_bits,
+        "effort": effort,
         "calibration": calibration,
         "seed": seed,
     }
@@ -125,6 +135,7 @@ def compress(
                 "codec": options.codec,
                 "bits": options.width,
                 "head_bits": options.head_bits,
+                "effort": options.effort,
                 "seed": options.seed,
                 "original_size_bytes": original.size_bytes,
                 "size_bytes": result.size_bytes,
