@@ -150,9 +150,10 @@ class _WatchedLayers(PlainLayers):
 
     def linear(self, name: str, x: Tensor) -> Tensor:
         y = F.linear(x, self.weights[name])
+        inputs, outputs = _rows(x), _rows(y)  # y itself in its own hook would never be freed
 
         def show(gradient: Tensor) -> None:
-            self.observer.linear(name, _rows(x), _rows(y), _rows(gradient))
+            self.observer.linear(name, inputs, outputs, _rows(gradient))
 
         y.register_hook(show)
         bias = self.weights.get(name.removesuffix(".weight") + ".bias")
