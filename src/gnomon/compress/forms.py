@@ -43,9 +43,15 @@ class StoredForm:
         return sum(tensor.size_bytes for tensor in self.tensors)
 
 
-def block_forms(name: str, shape: tuple[int, int]) -> list[StoredForm]:
-    """For a linear layer of a block: the trellis in all its widths, one scale a matrix."""
-    return [_trellis(name, shape, bits, scales=("F32", 1)) for bits in BITS]
+def block_forms(name: str, shape: tuple[int, int], *, is_tuned: bool) -> list[StoredForm]:
+    """For a linear layer of a block: the trellis in all its widths.
+
+    It has one scale a matrix; tuning makes of it one a row on either side of the output rotation.
+    """
+    if not is_tuned:
+        return [_trellis(name, shape, bits, {"scales": ("F32", 1)}) for bits in BITS]
+    scales = dict.fromkeys(("scales", "output_scales"), ("F16", shape[0]))
+    return [_trellis(name, shape, bits, scales) for bits in BITS]
 
 
 def vocabulary_forms(name: str, shape: tuple[int, int]) -> list[StoredForm]:
@@ -58,22 +64,24 @@ def vocabulary_forms(name: str, shape: tuple[int, int]) -> list[StoredForm]:
     )
     f16 = (StoredTensor(name=name, dtype="F16", shape=shape),)
     return [
-        *(_trellis(name, shape, bits, scales=("F16", rows)) for bits in BITS),
+        *(_trellis(name, shape, bits, {"scales": ("F16", rows)}) for bits in BITS),
         StoredForm(codec="int8", bits=8, tensors=int8, error=INT8_ERROR),
         StoredForm(codec="f16", bits=16, tensors=f16, error=F16_ERROR),
     ]
 
 
 def _trellis(
-    name: str, shape: tuple[int, int], bits: int, *, scales: tuple[str, int]
+    name: str, shape: tuple[int, int], bits: int, scales: Mapping[str, tuple[str, int]]
 ) -> StoredForm:
     stem = name.removesuffix(".weight")
     rows, columns = (-(-size // TILE) for size in shape)
-    dtype, count = scales
     tensors = (
         StoredTensor(name=f"{stem}.codes", dtype="U8", shape=(rows, columns, 32 * bits)),
         StoredTensor(name=f"{stem}.table", dtype="I8", shape=(STATES,)),
-        StoredTensor(name=f"{stem}.scales", dtype=dtype, shape=(count,)),
+        *(
+            StoredTensor(name=f"{stem}.{key}", dtype=dtype, shape=(count,))
+            for key, (dtype, count) in scales.items()
+        ),
     )
     return StoredForm(codec="trellis", bits=bits, tensors=tensors, error=TRELLIS_ERROR[bits])
 

@@ -22,6 +22,7 @@ from gnomon.progress import OnProgress
 
 EMBEDDING = "model.embed_tokens.weight"
 HEAD = "lm_head.weight"
+TOKENS = 4096  # that the backward pass reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,12 @@ class Importance:
     """What one backward pass tells; the names are those of the weights."""
 
     sensitivity: Mapping[str, float]  # nats a token for a relative squared error of 1
+
+
+def importance_tokens(tokens: np.ndarray) -> np.ndarray:
+    """About TOKENS of the calibration's [sequences, time], from all over it."""
+    count = max(1, min(len(tokens), TOKENS // tokens.shape[1]))
+    return tokens[np.arange(count) * len(tokens) // count]
 
 
 def measure_importance(

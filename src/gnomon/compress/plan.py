@@ -21,6 +21,7 @@ from gnomon.compress.forms import (
 )
 from gnomon.compress.importance import EMBEDDING, HEAD, Importance
 from gnomon.errors import UsageError
+from gnomon.models.architectures import linear_groups
 from gnomon.models.model import Model
 
 VOCABULARY = (EMBEDDING, HEAD)
@@ -28,13 +29,16 @@ VOCABULARY = (EMBEDDING, HEAD)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is asked for: exactly one of the two."""
+    """What is asked for: a mean width or a size, and what else the sizes depend on."""
 
     mean_bits: float | None = None  # everything stored in the blocks' linear layers, a weight
     size_bytes: int | None = None  # of model.safetensors
+    head_bits: int | None = 4  # of embedding and head; None, only with a size: chosen too
+    is_tuned: bool = False  # whether blocks will be tuned, which adds to what is stored
 
     def __post_init__(self) -> None:
         assert (self.mean_bits is None) != (self.size_bytes is None)
+        assert self.head_bits is not None or self.size_bytes is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +51,10 @@ class Plan:
     predicted_loss: float  # nats a token above the original
 
 
-def plan_bits(
-    model: Model, importance: Importance, target: Target, *, head_bits: int | None
-) -> Plan:
-    """The bits with the least predicted loss for the target.
-
-    `head_bits` sets the width of embedding and head; None leaves it to the choice, which only
-    a size does. Raises UsageError as `require_possible` does.
-    """
-    require_possible(model, target, head_bits=head_bits)
-    stored = stored_forms(model, head_bits=head_bits)
+def plan_bits(model: Model, importance: Importance, target: Target) -> Plan:
+    """The bits with the least predicted loss; raises UsageError as `require_possible` does."""
+    require_possible(model, target)
+    stored = stored_forms(model, target)
     forms = {
         name: [_with_loss(form, importance.sensitivity[name]) for form in some]
         for name, some in stored.items()
@@ -65,7 +63,6 @@ def plan_bits(
     weights = weights_of(model, blocks)
     beside = bytes_beside(model, stored)
     if target.mean_bits is not None:
-        assert head_bits is not None
         room = math.floor(target.mean_bits * weights / 8 + 1e-6)
         chosen = choose_forms(blocks, max(room, smallest_bytes(blocks)))
         chosen |= {name: some[0] for name, some in forms.items() if name in VOCABULARY}
@@ -80,9 +77,9 @@ def plan_bits(
     )
 
 
-def require_possible(model: Model, target: Target, *, head_bits: int | None) -> None:
+def require_possible(model: Model, target: Target) -> None:
     """Raises UsageError, with the smallest and the largest possible, if the target is neither."""
-    stored = stored_forms(model, head_bits=head_bits)
+    stored = stored_forms(model, target)
     if target.mean_bits is not None:
         blocks = {name: some for name, some in stored.items() if name not in VOCABULARY}
         weights = weights_of(model, blocks)
@@ -116,28 +113,22 @@ def weights_of(model: Model, names: Iterable[str]) -> int:
     return sum(math.prod(model.weights.shape(name)) for name in names)
 
 
-def stored_forms(model: Model, *, head_bits: int | None) -> dict[str, list[StoredForm]]:
+def stored_forms(model: Model, target: Target) -> dict[str, list[StoredForm]]:
     """The forms that every matrix may take; a head that is the embedding is not counted twice."""
     forms: dict[str, list[StoredForm]] = {}
-    for name in model.weights.names():
-        shape = model.weights.shape(name)
-        if name in VOCABULARY:
-            if name == HEAD and model.config.is_head_tied:
-                continue
-            some = vocabulary_forms(name, (shape[0], shape[1]))
-            forms[name] = [form for form in some if head_bits in (None, form.bits)]
-        elif is_coded(name, shape):
-            forms[name] = block_forms(name, (shape[0], shape[1]))
+    for layer in range(model.config.num_layers):
+        for group in linear_groups(model.config, layer):
+            for name in group.names:
+                forms[name] = block_forms(name, _sides(model, name), is_tuned=target.is_tuned)
+    for name in (EMBEDDING,) if model.config.is_head_tied else VOCABULARY:
+        some = vocabulary_forms(name, _sides(model, name))
+        forms[name] = [form for form in some if target.head_bits in (None, form.bits)]
     return forms
 
 
-def is_coded(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether it is the matrix of a block's linear layer; a router of experts is none."""
-    return (
-        name.startswith("model.layers.")
-        and len(shape) == 2
-        and not name.endswith("block_sparse_moe.gate.weight")
-    )
+def _sides(model: Model, name: str) -> tuple[int, int]:
+    rows, columns = model.weights.shape(name)
+    return rows, columns
 
 
 def bytes_beside(model: Model, stored: Mapping[str, Sequence[StoredForm]]) -> int:
