@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from gnomon.cli.options import AsJson, ModelArgument, Quiet
 from gnomon.cli.output import format_bytes, print_facts, print_json
 from gnomon.cli.progress import ProgressDisplay
 from gnomon.cli.size import parse_size
+from gnomon.errors import UsageError
 from gnomon.progress import within
 
 if TYPE_CHECKING:
@@ -98,6 +100,24 @@ def compress(
             help="Chooses the rotations; on one machine the same seed gives the same bytes.",
         ),
     ] = 0,
+    activations: Annotated[
+        str,
+        typer.Option(
+            metavar="WHERE",
+            help="Keep the calibration's activations in memory or on disk, beside the output; "
+            "the result is the same.",
+        ),
+    ] = "memory",
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            show_default="the cores of this machine",
+            help="Let the Ray cluster at HOST:PORT do the work, or 'auto': the one that this "
+            "machine belongs to. The result is the same on machines of one kind. "
+            "Needs gnomon[ray].",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an interrupted run of this stopped.")
     ] = False,
@@ -136,15 +156,24 @@ def compress(
     if calibration_tokens is not None:
         chosen["calibration_tokens"] = calibration_tokens
     options = CompressOptions(**chosen)
+    if activations not in ("memory", "disk"):
+        raise UsageError(f"--activations is {activations!r}; expected memory or disk.")
+    if ray is not None and activations == "disk":
+        raise UsageError(
+            "--activations disk and --ray exclude one another: Ray keeps them, and moves to the "
+            "disk what its memory does not hold."
+        )
     original = open_model(model)
     try:
-        with ProgressDisplay(quiet=quiet) as show:
+        with _workers(ray) as workers, ProgressDisplay(quiet=quiet) as show:
             result = compress_model(
                 original,
                 output,
                 options=options,
                 resume=resume,
                 overwrite=overwrite,
+                workers=workers,
+                are_activations_on_disk=activations == "disk",
                 on_progress=within("compressing", show),
             )
     except KeyboardInterrupt:
@@ -210,3 +239,12 @@ def _spread(layers: Sequence[LayerReport]) -> str:
             outside.append(f"{layer.name.removesuffix('.weight')} {bits}")
     blocks = [f"{bits} bits in {counts[bits]} layers" for bits in sorted(counts)]
     return ", ".join([*blocks, *outside])
+
+
+def _workers(ray: str | None) -> contextlib.AbstractContextManager[Any]:
+    """Those of a Ray cluster; None, the usual ones, without an address."""
+    if ray is None:
+        return contextlib.nullcontext()
+    from gnomon.compress.ray_workers import RayWorkers
+
+    return RayWorkers(ray)

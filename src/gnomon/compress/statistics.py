@@ -141,8 +141,9 @@ def add_up(shards: Iterable[Sequence[GroupStatistics]]) -> list[GroupStatistics]
     totals: list[GroupStatistics] = []
     rows: list[int] = []
     for groups in shards:
-        if not totals:
-            totals, rows = list(groups), [group.rows for group in groups]
+        if not totals:  # copied, as what a task gave may be read-only
+            totals = [replace(g, gram=g.gram.copy(), cross=g.cross.copy()) for g in groups]
+            rows = [group.rows for group in groups]
             continue
         for index, group in enumerate(groups):
             np.add(totals[index].gram, group.gram, out=totals[index].gram)
