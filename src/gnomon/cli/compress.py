@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from gnomon.cli.options import AsJson, ModelArgument, Quiet
 from gnomon.cli.output import format_bytes, print_facts, print_json
 from gnomon.cli.progress import ProgressDisplay
+from gnomon.errors import UsageError
 from gnomon.progress import within
 
 
@@ -42,6 +44,15 @@ def compress(
     codec: Annotated[
         str, typer.Option(metavar="NAME", help="How weights are coded: trellis, aq or int8.")
     ] = ("trellis"),
+    effort: Annotated[
+        str,
+        typer.Option(
+            metavar="LEVEL",
+            help="quick only rounds; standard also trains every rounded block to give the "
+            "original's output; max then trains the whole model to give the original's answers. "
+            "The last two need gnomon[compress].",
+        ),
+    ] = "quick",
     calibration: Annotated[
         Path | None,
         typer.Option(
@@ -55,7 +66,7 @@ def compress(
         typer.Option(
             metavar="N",
             min=1,
-            show_default="32768",
+            show_default="16384, or 32768 from standard on",
             help="Use this much of it; more is slower and a little better.",
         ),
     ] = None,
@@ -67,6 +78,24 @@ def compress(
             help="Chooses the rotations; on one machine the same seed gives the same bytes.",
         ),
     ] = 0,
+    activations: Annotated[
+        str,
+        typer.Option(
+            metavar="WHERE",
+            help="Keep the calibration's activations in memory or on disk, beside the output; "
+            "the result is the same.",
+        ),
+    ] = "memory",
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            show_default="the cores of this machine",
+            help="Let the Ray cluster at HOST:PORT do the work, or 'auto': the one that this "
+            "machine belongs to. The result is the same on machines of one kind. "
+            "Needs gnomon[ray].",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an interrupted run of this stopped.")
     ] = False,
@@ -93,21 +122,31 @@ def compress(
         "codec": codec,
         "bits": bits,
         "head_bits": head_bits,
+        "effort": effort,
         "calibration": calibration,
         "seed": seed,
     }
     if calibration_tokens is not None:
         chosen["calibration_tokens"] = calibration_tokens
     options = CompressOptions(**chosen)
+    if activations not in ("memory", "disk"):
+        raise UsageError(f"--activations is {activations!r}; expected memory or disk.")
+    if ray is not None and activations == "disk":
+        raise UsageError(
+            "--activations disk and --ray exclude one another: Ray keeps them, and moves to the "
+            "disk what its memory does not hold."
+        )
     original = open_model(model)
     try:
-        with ProgressDisplay(quiet=quiet) as show:
+        with _workers(ray) as workers, ProgressDisplay(quiet=quiet) as show:
             result = compress_model(
                 original,
                 output,
                 options=options,
                 resume=resume,
                 overwrite=overwrite,
+                workers=workers,
+                are_activations_on_disk=activations == "disk",
                 on_progress=within("compressing", show),
             )
     except KeyboardInterrupt:
@@ -125,6 +164,7 @@ def compress(
                 "codec": options.codec,
                 "bits": options.width,
                 "head_bits": options.head_bits,
+                "effort": options.effort,
                 "seed": options.seed,
                 "original_size_bytes": original.size_bytes,
                 "size_bytes": result.size_bytes,
@@ -156,3 +196,12 @@ def compress(
             "time": f"{result.seconds:.1f} s",
         }
     )
+
+
+def _workers(ray: str | None) -> contextlib.AbstractContextManager[Any]:
+    """Those of a Ray cluster; None, the usual ones, without an address."""
+    if ray is None:
+        return contextlib.nullcontext()
+    from gnomon.compress.ray_workers import RayWorkers
+
+    return RayWorkers(ray)

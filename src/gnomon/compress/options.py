@@ -10,6 +10,10 @@ from gnomon.errors import UsageError
 
 HEAD_BITS = (2, 3, 4, 8, 16)  # 2-4 trellis, 8 int8, 16 as it is
 
+# What is done beyond rounding: nothing; every block is tuned; and the whole model learns from the
+# original. Each with the calibration tokens that it is used with if nothing was said.
+EFFORTS = {"quick": 16_384, "standard": 32_768, "max": 32_768}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompressOptions:
@@ -19,7 +23,8 @@ class CompressOptions:
     bits: int | None = None  # a weight; None: the codec's usual width
     head_bits: int = 4  # of the embedding and the head
     calibration: Path | None = None  # a UTF-8 text; None: the bundled slice of WikiText-2
-    calibration_tokens: int = 32_768
+    calibration_tokens: int | None = None  # None: what suits the effort
+    effort: str = "quick"  # a key of EFFORTS
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -36,10 +41,19 @@ class CompressOptions:
                 f"The head cannot have {self.head_bits} bits; "
                 f"expected {', '.join(map(str, HEAD_BITS))}."
             )
-        if self.calibration_tokens < 1:
+        if self.effort not in EFFORTS:
+            raise UsageError(
+                f"Unknown effort {self.effort!r}; expected one of {', '.join(EFFORTS)}."
+            )
+        if self.calibration_tokens is not None and self.calibration_tokens < 1:
             raise UsageError(f"{self.calibration_tokens} calibration tokens: expected some.")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"The seed {self.seed} is not in 0 … 2^32 - 1.")
+
+    @property
+    def tokens(self) -> int:
+        """`calibration_tokens`, or what suits the effort."""
+        return self.calibration_tokens or EFFORTS[self.effort]
 
     @property
     def width(self) -> int:

@@ -14,30 +14,35 @@ import math
 import re
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import gnomon
-from gnomon.codecs import EncodedWeight, decode
+from gnomon.codecs import EncodedWeight
 from gnomon.compress.calibration import calibration_sequences
 from gnomon.compress.drift import Drift
-from gnomon.compress.job import Job, layer_record, open_job, partial_folder, stored_tensors, writing
+from gnomon.compress.estimate import expected_seconds, in_words
+from gnomon.compress.job import Job, open_job, partial_folder, writing
 from gnomon.compress.options import CompressOptions, CompressResult, LayerReport
+from gnomon.compress.part import Part, layer_record, stored_tensors
 from gnomon.compress.rounding import RoundedWeight, WeightRounder
+from gnomon.compress.statistics import (
+    GroupStatistics,
+    add_up,
+    measure_shard,
+    reference_block,
+    support_experts,
+)
+from gnomon.compress.workers import LocalWorkers, Workers
 from gnomon.compress.writer import plain_tensor, require_ours, write_model
 from gnomon.errors import ModelError, UsageError
 from gnomon.models import Model, require_tokenizer
-from gnomon.models.forward import (
-    BlockOutput,
-    LinearInputs,
-    embed,
-    forward_block,
-    rms_norm,
-    run_block,
-)
+from gnomon.models.config import ModelConfig
+from gnomon.models.forward import STEPS, BlockState, advance, embed, rms_norm
 from gnomon.progress import OnProgress, Progress
 from gnomon.token_ids import require_known_tokens
 
@@ -45,6 +50,7 @@ EMBEDDING = "model.embed_tokens.weight"
 FINAL_NORM = "model.norm.weight"
 HEAD = "lm_head.weight"
 HEAD_PART = "head"  # the job's name for the embedding and the head
+SHARD_TOKENS = 4096  # of the calibration, that one task runs
 
 
 def compress(
@@ -54,13 +60,17 @@ def compress(
     options: CompressOptions | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    workers: Workers | None = None,
+    are_activations_on_disk: bool = False,
     on_progress: OnProgress = lambda progress: None,
 ) -> CompressResult:
     """Writes the compressed model to the folder `output`.
 
     `overwrite` allows to replace a folder that gnomon wrote, `resume` to go on with an interrupted
-    run; with both, a run that cannot be gone on with starts again. Raises UsageError, ModelError,
-    DataError or OutputError; what was finished is kept.
+    run; with both, a run that cannot be gone on with starts again. `workers` do the work, by
+    default the threads of this process; these can leave the activations on the disk instead of in
+    memory. Neither changes the result. Raises UsageError, ModelError, DataError or OutputError;
+    what was finished is kept.
     """
     options = options or CompressOptions()
     output = output.resolve()
@@ -72,14 +82,18 @@ def compress(
     tokens = calibration_sequences(
         require_tokenizer(model),
         file=options.calibration,
-        tokens=options.calibration_tokens,
+        tokens=options.tokens,
         max_context=model.config.max_context,
     )
     require_known_tokens(tokens, vocab_size=model.config.vocab_size)
+    expected = in_words(expected_seconds(model, options, tokens=tokens.size))
+    on_progress(Progress(stage="expected to take", done=0, total=0, detail=expected))
     description = describe_job(model, options, tokens)
     with open_job(output, description, resume=resume, overwrite=overwrite) as job:
-        compressor = Compressor(model, options, job, on_progress)
-        rounded = compressor.run(tokens)
+        if workers is None:
+            folder = job.scratch("activations") if are_activations_on_disk else None
+            workers = LocalWorkers(folder=folder)
+        finished = Compressor(model, options, job, workers, on_progress).run(tokens)
         gnomon_json = {
             "format": "gnomon",
             "version": 1,
@@ -88,12 +102,13 @@ def compress(
             "parameters": sum(
                 math.prod(model.weights.shape(name)) for name in model.weights.names()
             ),
-            "layers": {name: layer_record(weight) for name, weight in rounded.items()},
+            "layers": {name: layer_record(weight) for name, weight in finished.layers.items()},
+            "notes": dict(finished.notes),
             "seconds": round(time.monotonic() - start, 1),
         }
         size_bytes = write_model(
             model,
-            all_tensors(model, rounded),
+            all_tensors(model, finished),
             gnomon_json,
             output=output,
             scratch=job.folder / "model",
@@ -102,7 +117,7 @@ def compress(
     return CompressResult(
         output=output,
         seconds=time.monotonic() - start,
-        layers=tuple(report(name, weight) for name, weight in rounded.items()),
+        layers=tuple(report(name, weight) for name, weight in finished.layers.items()),
         size_bytes=size_bytes,
         bits_per_weight=gnomon_json["bits_per_weight"],
     )
@@ -111,35 +126,43 @@ def compress(
 class Compressor:
     """Rounds one model; holds what its steps share."""
 
-    def __init__(self, model: Model, options: CompressOptions, job: Job, on_progress: OnProgress):
-        self.model, self.options, self.job = model, options, job
+    def __init__(
+        self,
+        model: Model,
+        options: CompressOptions,
+        job: Job,
+        workers: Workers,
+        on_progress: OnProgress,
+    ):
+        self.model, self.options, self.job, self.workers = model, options, job, workers
         self.on_progress = on_progress
 
-    def run(self, tokens: np.ndarray) -> dict[str, RoundedWeight]:
-        """All rounded weights by name, for calibration tokens [sequences, time]."""
+    def run(self, tokens: np.ndarray) -> Part:
+        """Everything that is coded or changed, for calibration tokens [sequences, time]."""
         config = self.model.config
         total = config.num_layers + 1
-        rounded: dict[str, RoundedWeight] = {}
+        finished = Part()
         table = self.model.weights.load(EMBEDDING)
-        original = hidden = embed(config, table, tokens)
+        kept_table = self.workers.keep(table)
+        originals = states = self.workers.map_kept(
+            embed_shard, [(config, kept_table, shard) for shard in shards_of(tokens)]
+        )
+        del kept_table
         for layer in range(config.num_layers):
-            kept = " (kept)" if self.job.has(block_part(layer)) else ""
-            detail = f"{layer + 1} of {config.num_layers}{kept}"
-            self.on_progress(Progress(stage="block", done=layer, total=total, detail=detail))
-            weights = self.block_weights(layer)
-            block, original, hidden = self.round_block(layer, weights, original, hidden)
-            if not np.isfinite(hidden).all():
+            self._report_block(layer, "(kept)" if self.job.has(block_part(layer)) else "")
+            block, originals, states = self.round_block(layer, originals, states)
+            if not all(self.workers.map(is_finite, [(state,) for state in states])):
                 raise ModelError(
                     f"The activations after block {layer} are not finite, so there is nothing to "
                     "calibrate on. Is the model damaged?"
                 )
-            rounded |= block
+            finished |= block
         self.on_progress(
             Progress(stage="head", done=config.num_layers, total=total, detail="embedding")
         )
-        rounded |= self.round_head(hidden, table)
+        finished |= self.round_head(states, table)
         self.on_progress(Progress(stage="write", done=total, total=total))
-        return rounded
+        return finished
 
     def block_weights(self, layer: int) -> dict[str, np.ndarray]:
         prefix = f"model.layers.{layer}."
@@ -147,67 +170,125 @@ class Compressor:
         return {name: weights.load(name) for name in weights.names() if name.startswith(prefix)}
 
     def round_block(
-        self,
-        layer: int,
-        weights: dict[str, np.ndarray],
-        original: np.ndarray,
-        hidden: np.ndarray,
-    ) -> tuple[dict[str, RoundedWeight], np.ndarray, np.ndarray]:
-        """Block `layer` rounded; its output on `original`, and that of the rounded on `hidden`."""
-        config, part = self.model.config, block_part(layer)
+        self, layer: int, originals: list[Any], states: list[Any]
+    ) -> tuple[Part, list[Any], list[Any]]:
+        """Block `layer` rounded, and what both models' shards are after it."""
+        part, weights = block_part(layer), self.block_weights(layer)
+        references = self._every_shard(reference_block, layer, weights, originals)
         finished = self.job.load(part)
         if finished is not None:
-            decoded = {name: decode(weight.encoded) for name, weight in finished.items()}
-            original = run_block(config, layer, weights, original)
-            return finished, original, run_block(config, layer, weights | decoded, hidden)
-        rounded, replaced = {}, dict(weights)
-        both = zip(
-            forward_block(config, layer, weights, original),
-            forward_block(config, layer, replaced, hidden),
-            strict=True,
-        )
-        for event, rounded_event in both:
-            if isinstance(event, BlockOutput) or isinstance(rounded_event, BlockOutput):
-                assert isinstance(event, BlockOutput)
-                assert isinstance(rounded_event, BlockOutput)
-                original, hidden = event.hidden, rounded_event.hidden
-            else:
-                group = self.round_group(weights, event, rounded_event)
-                replaced |= {name: decode(weight.encoded) for name, weight in group.items()}
-                rounded |= group
-        self.job.save(part, rounded)
-        return rounded, original, hidden
+            return finished, references, self._run_block(layer, weights, finished, states)
+        finished, before = Part(), states
+        for step in range(STEPS):
+            current = self.workers.keep(weights | finished.decoded())
+            tasks = [
+                (self.model.config, layer, step, current, *pair)
+                for pair in zip(references, states, strict=True)
+            ]
+            groups = add_up(self.workers.map(measure_shard, tasks))
+            for group in support_experts(groups):
+                finished |= self.round_group(weights, group)
+            current = weights | finished.decoded()
+            states = self._every_shard(advance, layer, current, states, step)
+        if self.options.effort != "quick":
+            finished = self.tune(layer, weights, finished, references, before)
+            states = self._run_block(layer, weights, finished, before)
+        self.job.save(part, finished)
+        return finished, references, states
 
-    def round_group(
-        self, weights: Mapping[str, np.ndarray], original: LinearInputs, inputs: LinearInputs
-    ) -> dict[str, RoundedWeight]:
-        """The layers that read `inputs`, rounded so as to answer as the original's would."""
-        gram = inputs.inputs.T @ inputs.inputs
-        drift = Drift.measure(original, inputs, gram)
+    def tune(
+        self,
+        layer: int,
+        weights: Mapping[str, np.ndarray],
+        rounded: Part,
+        references: list[Any],
+        before: list[Any],
+    ) -> Part:
+        """The rounded block after training what is continuous in it; see `tuning`."""
+        from gnomon.compress.tuning import tune_block
+
+        def report(progress: Progress) -> None:
+            self._report_block(layer, f"tuning {progress.done}/{progress.total} {progress.detail}")
+
+        tuned = tune_block(
+            self.model.config,
+            layer,
+            encoded={name: weight.encoded for name, weight in rounded.layers.items()},
+            plain={name: weights[name] for name in weights if name not in rounded.layers},
+            hidden=self._hidden(before),
+            target=self._hidden(references),
+            seed=derive_seed(self.options.seed, f"tuning {layer}"),
+            on_progress=report,
+        )
+        notes = {"before": tuned.before, "after": tuned.after, "tokens": tuned.tokens}
+        if tuned.trouble is not None:
+            notes["trouble"] = tuned.trouble
+            self._report_block(layer, f"went back to the best state: {tuned.trouble}")
+        layers = {
+            name: replace(weight, encoded=tuned.encoded[name])
+            for name, weight in rounded.layers.items()
+        }
+        return Part(layers=layers, vectors=tuned.vectors, notes={f"tuning {layer}": notes})
+
+    def _hidden(self, shards: list[Any]) -> np.ndarray:
+        """The residual stream of all shards, float32 [sequences, time, hidden]."""
+        return np.concatenate([self.workers.fetch(shard).hidden for shard in shards])
+
+    def _report_block(self, layer: int, detail: str = "") -> None:
+        count = self.model.config.num_layers
+        detail = f"{layer + 1} of {count} {detail}".rstrip()
+        self.on_progress(Progress(stage="block", done=layer, total=count + 1, detail=detail))
+
+    def _run_block(
+        self, layer: int, weights: Mapping[str, np.ndarray], part: Part, states: list[Any]
+    ) -> list[Any]:
+        current = {**weights, **part.decoded()}
+        for step in range(STEPS):
+            states = self._every_shard(advance, layer, current, states, step)
+        return states
+
+    def _every_shard(
+        self,
+        function: Callable[..., Any],
+        layer: int,
+        weights: Mapping[str, np.ndarray],
+        shards: list[Any],
+        *step: int,
+    ) -> list[Any]:
+        kept = self.workers.keep(weights)
+        tasks = [(self.model.config, layer, *step, kept, shard) for shard in shards]
+        return self.workers.map_kept(function, tasks)
+
+    def round_group(self, weights: Mapping[str, np.ndarray], group: GroupStatistics) -> Part:
+        """The layers of one group, rounded so as to answer as the original's would."""
+        drift = Drift(group)
         rounder = WeightRounder(
-            gram,
+            group.gram,
             codec=self.options.codec,
             bits=self.options.width,
-            input_seed=derive_seed(self.options.seed, input_site(inputs.names[0])),
+            input_seed=derive_seed(self.options.seed, input_site(group.names[0])),
+            workers=self.workers,
         )
         rounded = {}
-        for name in inputs.names:
+        for name in group.names:
             seed = derive_seed(self.options.seed, name)
             weight = drift.compensate(weights[name])
             rounded[name] = rounder.encode(weight, output_seed=seed, seed=seed)
-        return rounded
+        return Part(layers=rounded)
 
-    def round_head(self, hidden: np.ndarray, table: np.ndarray) -> dict[str, RoundedWeight]:
+    def round_head(self, states: list[Any], table: np.ndarray) -> Part:
         """The embedding and the head; they share one matrix where the model ties them."""
         config = self.model.config
         if self.options.head_bits == 16:
-            return {}
+            return Part()
         finished = self.job.load(HEAD_PART)
         if finished is not None:
             return finished
-        outputs = rms_norm(hidden, self.model.weights.load(FINAL_NORM), config)
-        outputs = outputs.reshape(-1, config.hidden_size)
-        gram = outputs.T @ outputs
+        norm = self.model.weights.load(FINAL_NORM)
+        grams = self.workers.map(head_gram, [(config, norm, state) for state in states])
+        gram = np.zeros((config.hidden_size, config.hidden_size), np.float32)
+        for shard in grams:
+            gram += shard
         if config.is_head_tied:
             rounded = {EMBEDDING: self.round_vocabulary(EMBEDDING, table, gram)}
         else:
@@ -217,8 +298,9 @@ class Compressor:
                 EMBEDDING: self.round_vocabulary(EMBEDDING, table, identity),
                 HEAD: self.round_vocabulary(HEAD, head, gram),
             }
-        self.job.save(HEAD_PART, rounded)
-        return rounded
+        finished = Part(layers=rounded)
+        self.job.save(HEAD_PART, finished)
+        return finished
 
     def round_vocabulary(self, name: str, matrix: np.ndarray, gram: np.ndarray) -> RoundedWeight:
         """A matrix [vocab, hidden]: every row has its own scale, and rows are not mixed.
@@ -228,8 +310,29 @@ class Compressor:
         seed = derive_seed(self.options.seed, name)
         bits = self.options.head_bits
         codec = "int8" if bits == 8 else "trellis"
-        rounder = WeightRounder(gram, codec=codec, bits=bits, input_seed=seed)
+        rounder = WeightRounder(gram, codec=codec, bits=bits, input_seed=seed, workers=self.workers)
         return rounder.encode(matrix, output_seed=None, seed=seed, has_row_scales=True)
+
+
+def shards_of(tokens: np.ndarray) -> list[np.ndarray]:
+    """Calibration tokens [sequences, time] in shards of about SHARD_TOKENS."""
+    count = max(1, SHARD_TOKENS // tokens.shape[1])
+    return [tokens[start : start + count] for start in range(0, len(tokens), count)]
+
+
+def embed_shard(config: ModelConfig, table: np.ndarray, tokens: np.ndarray) -> BlockState:
+    """A task: the residual stream before the first block."""
+    return BlockState(hidden=embed(config, table, tokens))
+
+
+def is_finite(state: BlockState) -> bool:
+    return bool(np.isfinite(state.hidden).all())
+
+
+def head_gram(config: ModelConfig, norm: np.ndarray, state: BlockState) -> np.ndarray:
+    """A task: XᵀX float32 [hidden, hidden] of what the head reads."""
+    outputs = rms_norm(state.hidden, norm, config).reshape(-1, config.hidden_size)
+    return outputs.T @ outputs
 
 
 def block_part(layer: int) -> str:
@@ -258,6 +361,7 @@ def describe_job(model: Model, options: CompressOptions, tokens: np.ndarray) -> 
             "codec": options.codec,
             "bits": options.width,
             "head_bits": options.head_bits,
+            "effort": options.effort,
             "calibration": options.calibration.name if options.calibration else "bundled",
             "calibration_tokens": int(tokens.size),
             "calibration_sha256": hashlib.sha256(tokens.tobytes()).hexdigest(),
@@ -287,12 +391,14 @@ def input_site(name: str) -> str:
     return "input of " + re.sub(r"experts\.\d+\.", "experts.", name)
 
 
-def all_tensors(model: Model, rounded: dict[str, RoundedWeight]) -> dict[str, np.ndarray]:
+def all_tensors(model: Model, finished: Part) -> dict[str, np.ndarray]:
     """What model.safetensors holds: codes for rounded weights, the others plain."""
     tensors: dict[str, np.ndarray] = {}
     for name in model.weights.names():
-        if name in rounded:
-            tensors |= stored_tensors(name, rounded[name].encoded)
+        if name in finished.layers:
+            tensors |= stored_tensors(name, finished.layers[name].encoded)
+        elif name in finished.vectors:
+            tensors[name] = plain_tensor(finished.vectors[name])
         elif not (name == HEAD and model.config.is_head_tied):
             tensors[name] = plain_tensor(model.weights.load(name))
     return tensors
