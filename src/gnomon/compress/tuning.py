@@ -27,7 +27,7 @@ from gnomon.progress import OnProgress, Progress
 class TuningOptions:
     """How long and how hard a block is trained."""
 
-    tokens: int = 131_072  # forward and backward, repeats counted
+    passes: float = 4.0  # over the sequences, forward and backward
     batch_tokens: int = 2048  # a step
     learning_rate: float = 5e-3  # relative to every parameter's size
     held_out: float = 0.125  # the share of the sequences that the best state is chosen on
@@ -71,17 +71,8 @@ def tune_block(
     student = Student(encoded, vectors, frozen=frozen)
     rng = np.random.default_rng(seed)
     kept, trained = _split(len(hidden), options.held_out, rng)
-    if not len(trained):  # one sequence: nothing can be kept aside, so nothing is risked
-        return TunedBlock(
-            encoded=encoded,
-            vectors=vectors,
-            before=math.nan,
-            after=math.nan,
-            tokens=0,
-            trouble=None,
-        )
     batch = max(1, options.batch_tokens // hidden.shape[1])
-    steps = max(1, round(options.tokens / (hidden.shape[1] * min(batch, len(trained)))))
+    steps = round(options.passes * len(trained) / batch)
 
     def loss_on(module: Student, sequences: np.ndarray) -> Tensor:
         x, y = (torch.from_numpy(array[sequences]) for array in (hidden, target))
@@ -132,7 +123,7 @@ def relative_error(ours: Tensor, target: Tensor) -> Tensor:
 
 
 def _split(count: int, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Which sequences are kept aside, at least one, and which are trained on."""
+    """Which sequences are kept aside, at least one, and which, if any, are trained on."""
     order = rng.permutation(count)
     kept = max(1, round(share * count))
     return np.sort(order[:kept]), np.sort(order[kept:])
