@@ -323,11 +323,19 @@ void bind_engine(nb::module_& m) {
              },
              "tokens"_a.noconvert(), "Append int32 tokens; logits [vocab] after the last one.")
         .def("forward_all",
-             [](Session& s, const Tokens& tokens) {
+             [](Session& s, const Tokens& tokens, int64_t first) {
                  const auto vocab = static_cast<std::size_t>(s.decoder().config().vocab);
-                 return append(s, tokens, &Session::forward_all, {tokens.size(), vocab});
+                 const int64_t n = size_of(tokens.size());
+                 const auto rows = static_cast<std::size_t>(std::clamp<int64_t>(n - first, 0, n));
+                 float* y = nullptr;
+                 Floats result = new_array({rows, vocab}, y);
+                 const int32_t* data = tokens.data();
+                 nb::gil_scoped_release release;
+                 s.forward_all(data, n, first, y);
+                 return result;
              },
-             "tokens"_a.noconvert(), "Append int32 tokens; logits [n, vocab] after each one.")
+             "tokens"_a.noconvert(), "first"_a = 0,
+             "Append int32 tokens; logits [n − first, vocab] after each one from number `first` on.")
         .def("score",
              [](Session& s, const Tokens& tokens) {
                  return append(s, tokens, &Session::score, {std::max<std::size_t>(tokens.size(), 1) - 1});

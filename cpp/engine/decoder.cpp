@@ -368,9 +368,15 @@ void Session::forward(const int32_t* tokens, int64_t n, float* last_logits) {
     });
 }
 
-void Session::forward_all(const int32_t* tokens, int64_t n, float* logits) {
+void Session::forward_all(const int32_t* tokens, int64_t n, int64_t first, float* logits) {
+    require(first >= 0 && first < std::max<int64_t>(n, 1),
+            "Logits from token " + std::to_string(first) + " on were asked for, of " +
+                std::to_string(n) + " tokens.");
     append(tokens, n, [&](int64_t begin, int64_t count, const float* hidden) {
-        decoder_->logits(hidden, count, logits + begin * decoder_->config().vocab);
+        const int64_t skipped = std::clamp<int64_t>(first - begin, 0, count);
+        if (skipped == count) return;
+        decoder_->logits(hidden + skipped * decoder_->config().hidden, count - skipped,
+                         logits + (begin + skipped - first) * decoder_->config().vocab);
     });
 }
 

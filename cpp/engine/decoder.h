@@ -117,7 +117,8 @@ public:
     // All four append n >= 1 tokens. They throw std::invalid_argument, and change nothing, if a
     // token is not in the vocabulary or the capacity is exceeded.
     void forward(const int32_t* tokens, int64_t n, float* last_logits);  // [vocab]
-    void forward_all(const int32_t* tokens, int64_t n, float* logits);   // [n, vocab]
+    // Logits [n − first, vocab] after each token from number `first` < n on.
+    void forward_all(const int32_t* tokens, int64_t n, int64_t first, float* logits);
     void score(const int32_t* tokens, int64_t n, float* log_probabilities);  // [n − 1]
     void hidden(const int32_t* tokens, int64_t n, float* states);        // [n, hidden]
 

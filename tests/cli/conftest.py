@@ -14,7 +14,7 @@ from fake_house import House
 from gnomon.cli import main
 
 # They bind names of the fakes when they are imported, so each test imports them anew.
-_BOUND = ("gnomon.conversation", "gnomon.demo")
+_BOUND = ("gnomon.conversation", "gnomon.demo", "gnomon.evaluation")
 
 
 @pytest.fixture

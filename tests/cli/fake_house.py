@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from gnomon.engine.zeroshot_tasks import find_task, read_task
 from gnomon.progress import Progress
 
 ANSWER = "Because of [bold]Rayleigh[/bold] — scattering."
@@ -61,6 +62,7 @@ class Tokenizer:
     def __init__(self, chat_template: str | None = "there is one") -> None:
         self.chat_template = chat_template
         self.eos_ids = (EOS,)
+        self.bos_id = 1
 
     def encode(self, text: str, *, add_special: bool = True) -> list[int]:
         return list(text.encode())
@@ -156,11 +158,14 @@ class House:
     compressed: list[dict[str, Any]]
     error: BaseException | None
     interrupt_after: int | None
+    windows: list[tuple[str, int | None]]
+    accuracies: list[float]  # of the tasks to come
     tokenizer: Tokenizer
 
     @classmethod
     def clear(cls) -> None:
         cls.engines, cls.samplers, cls.opened, cls.compressed = [], [], [], []
+        cls.windows, cls.accuracies = [], [0.8, 0.5, 0.4, 0.5]
         cls.error = cls.interrupt_after = None
         cls.tokenizer = Tokenizer()
 
@@ -196,11 +201,28 @@ def _perplexity(
     window=512,
     stride=512,
     max_windows=None,
+    score_from="start",
+    first_token=None,
     on_progress=lambda progress: None,
 ):
     on_progress(Progress(stage="window", done=0, total=2))
+    House.windows.append((score_from, first_token))
     return SimpleNamespace(
         perplexity=21.44, mean_nll=3.065, tokens=100, windows=2, window=window, stride=stride
+    )
+
+
+def _run_task(engine, tokenizer, task, *, on_progress=lambda progress: None):
+    on_progress(Progress(stage=task.name, done=0, total=len(task.questions)))
+    is_last_word = task.form == "last word"
+    return SimpleNamespace(
+        task=task.name,
+        results=task.questions,
+        accuracy=House.accuracies.pop(0),
+        accuracy_error=0.1,
+        normalised_accuracy=None if is_last_word else 0.7,
+        perplexity=12.5 if is_last_word else None,
+        tokens=77,
     )
 
 
@@ -244,6 +266,12 @@ def modules() -> dict[str, ModuleType]:
             "SamplingOptions": _sampling_options,
             "generate": _generate,
             "perplexity": _perplexity,
+            "PerplexityResult": SimpleNamespace,
+            "Task": SimpleNamespace,
+            "TaskResult": SimpleNamespace,
+            "find_task": find_task,
+            "read_task": read_task,
+            "run_task": _run_task,
         },
         "gnomon.compress": {"CompressOptions": CompressOptions, "compress": _compress},
     }

@@ -326,3 +326,47 @@ def test_perplexity_of_what_is_too_short_or_too_long(engine):
         perplexity(engine, PROMPT, window=32, stride=33)
     with pytest.raises(ContextError, match=r"512.*256"):
         perplexity(engine, np.resize(PROMPT, 600))
+
+
+def test_the_second_half_of_each_window(engine):
+    """llama.cpp's convention: logits from position window / 2 on count, BOS stands first."""
+    tokens = np.random.default_rng(11).integers(3, VOCABULARY, 100).astype(np.int32)
+    total, count = 0.0, 0
+    for start in (0, 33, 66):
+        piece = tokens[start : start + 33].copy()
+        piece[0] = 1
+        logits = engine.session().forward_all(piece).astype(np.float64)
+        table = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+        for position in range(33 // 2, 32):
+            total -= table[position, piece[position + 1]]
+            count += 1
+    result = perplexity(engine, tokens, window=33, score_from="half", first_token=1)
+    assert (result.windows, result.tokens) == (3, count) == (3, 48)
+    assert result.mean_nll == pytest.approx(total / count, rel=1e-4)
+    assert tokens[33] != 1  # the caller's tokens stay as they are
+    with pytest.raises(UsageError, match="overlap"):
+        perplexity(engine, tokens, window=32, stride=8, score_from="half")
+    with pytest.raises(UsageError, match="start or half"):
+        perplexity(engine, tokens, window=32, score_from="end")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="second half"):
+        perplexity(engine, tokens[:2], score_from="half")
+    with pytest.raises(ModelError):
+        perplexity(engine, tokens, window=32, first_token=VOCABULARY)
+
+
+def test_logits_of_the_last_tokens_alone(reference):
+    config = reference.config.to_dict() | {"max_position_embeddings": 1024}
+    model = our_model(config, MemoryWeights(checkpoint_tensors(reference)))
+    engine = Engine(model, threads=2, dense="float32")
+    tokens = np.random.default_rng(8).integers(3, VOCABULARY, 600).astype(np.int32)
+    whole = engine.session().forward_all(tokens)
+    for first in (0, 1, 255, 256, 300, 512, 599):  # chunks are of 256 tokens
+        session = engine.session()
+        last = session.forward_all(tokens, first)
+        assert session.length == 600
+        np.testing.assert_array_equal(last, whole[first:])
+    session = engine.session()
+    for first in (-1, 600):
+        with pytest.raises(ValueError, match="600 tokens"):
+            session.forward_all(tokens, first)
+    assert session.length == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from gnomon.engine.engine import Engine
 from gnomon.errors import ContextError, DataError, ModelError, UsageError
 from gnomon.progress import OnProgress, Progress
 from gnomon.token_ids import as_token_ids, require_known_tokens
+
+ScoreFrom = Literal["start", "half"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,7 @@ class PerplexityResult:
     windows: int
     window: int  # tokens
     stride: int  # tokens
+    score_from: ScoreFrom = "start"
 
 
 def perplexity(
@@ -31,6 +35,8 @@ def perplexity(
     window: int = 512,
     stride: int | None = None,
     max_windows: int | None = None,
+    score_from: ScoreFrom = "start",
+    first_token: int | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> PerplexityResult:
     """The perplexity of `token_ids`, read in windows of `window` tokens that start every `stride`.
@@ -38,6 +44,10 @@ def perplexity(
     Each window starts afresh, and its first token is not predicted. `stride` is the window where
     nothing else is said; with a smaller one windows overlap, and only tokens that the window before
     has not predicted count. A last window that is not full is left out, unless it is the only one.
+
+    `score_from="half"` counts only what is predicted from the second half of each window on, where
+    every token has half a window before it; `first_token` (BOS) takes the place of each window's
+    first. Both together, with the windows side by side, are what llama.cpp's llama-perplexity does.
     Raises ModelError if the tokens are not the model's or it computes what is no number.
     """
     ids = as_token_ids(token_ids)
@@ -46,6 +56,13 @@ def perplexity(
         raise UsageError(
             f"window is {window} and stride {stride}; "
             "expected window >= 2 and 1 <= stride <= window."
+        )
+    if score_from not in ("start", "half"):
+        raise UsageError(f"score_from is {score_from!r}; expected start or half.")
+    if score_from == "half" and stride != window:
+        raise UsageError(
+            f"score_from='half' with window {window} and stride {stride}; windows that overlap "
+            "give every token its context already: leave one of the two out."
         )
     if max_windows is not None and max_windows < 1:
         raise UsageError(f"max_windows is {max_windows}; expected at least 1.")
@@ -56,7 +73,11 @@ def perplexity(
             f"The window is {window} tokens; the model's context is {engine.config.max_context}."
         )
     require_known_tokens(ids, vocab_size=engine.config.vocab_size)
+    if first_token is not None:
+        require_known_tokens([first_token], vocab_size=engine.config.vocab_size)
     window = min(window, ids.size)
+    if score_from == "half" and window < 3:
+        raise DataError(f"A window of {window} tokens has nothing to predict in its second half.")
     stride = min(stride, window)
     starts = range(0, ids.size - window + 1, stride)[:max_windows]
     session = engine.session(window)
@@ -64,9 +85,15 @@ def perplexity(
     for index, start in enumerate(starts):
         on_progress(Progress(stage="window", done=index, total=len(starts)))
         session.truncate(0)
-        scores = session.score(ids[start : start + window])
+        piece = ids[start : start + window].copy()
+        if first_token is not None:
+            piece[0] = first_token
+        scores = session.score(piece)
         # Position i predicts token i + 1; the window before ended window − stride tokens in.
-        new = scores if start == 0 else scores[max(window - stride - 1, 0) :]
+        skipped = 0 if start == 0 else max(window - stride - 1, 0)
+        if score_from == "half":
+            skipped = window // 2
+        new = scores[skipped:]
         if not np.isfinite(new).all():
             raise ModelError(
                 f"the model's logits are not finite in window {index + 1} of {len(starts)}: its "
@@ -82,4 +109,5 @@ def perplexity(
         windows=len(starts),
         window=window,
         stride=stride,
+        score_from=score_from,
     )
