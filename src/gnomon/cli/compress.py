@@ -227,6 +227,15 @@ def compress(
     )
 
 
+def _workers(ray: str | None) -> contextlib.AbstractContextManager[Any]:
+    """Those of a Ray cluster; None, the usual ones, without an address."""
+    if ray is None:
+        return contextlib.nullcontext()
+    from gnomon.compress.ray_workers import RayWorkers
+
+    return RayWorkers(ray)
+
+
 def _spread(layers: Sequence[LayerReport]) -> str:
     """How many layers have how many bits, and what the embedding and the head have."""
     counts: Counter[int] = Counter()
@@ -239,12 +248,3 @@ def _spread(layers: Sequence[LayerReport]) -> str:
             outside.append(f"{layer.name.removesuffix('.weight')} {bits}")
     blocks = [f"{bits} bits in {counts[bits]} layers" for bits in sorted(counts)]
     return ", ".join([*blocks, *outside])
-
-
-def _workers(ray: str | None) -> contextlib.AbstractContextManager[Any]:
-    """Those of a Ray cluster; None, the usual ones, without an address."""
-    if ray is None:
-        return contextlib.nullcontext()
-    from gnomon.compress.ray_workers import RayWorkers
-
-    return RayWorkers(ray)
