@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tiny_models_on_disk import tiny_model
 
+from gnomon.cli import main
 from gnomon.compress import CompressOptions, compress, pipeline
 from gnomon.compress.job import partial_folder
 from gnomon.engine import Engine
@@ -105,3 +106,20 @@ def test_what_cannot_be_is_said_before_anything_is_done(changes, tiny, tmp_path,
 def test_options_that_make_no_sense(wrong):
     with pytest.raises(UsageError):
         CompressOptions(**wrong)
+
+
+def test_the_command_shows_the_choice(tiny, text, tmp_path, capsys):
+    folder, page = tmp_path / "out", tmp_path / "report.html"
+    arguments = ["compress", str(tiny.source), "-o", str(folder), "--calibration", str(text)]
+    arguments += ["--calibration-tokens", "2048", "--size", "42kB", "--report", str(page)]
+    assert main(arguments) == 0
+    assert "2 bits in" in capsys.readouterr().out
+    assert (folder / "model.safetensors").stat().st_size <= 42_000
+    assert "Which layers got more bits" in page.read_text()
+    assert main(["info", str(folder), "--json"]) == 0
+    bits = json.loads(capsys.readouterr().out)["bits"]
+    plan = json.loads((folder / "gnomon.json").read_text())["notes"]["plan"]["bits"]
+    assert bits["down_proj"] == [plan[f"model.layers.{i}.mlp.down_proj.weight"] for i in range(2)]
+    assert main(["info", str(folder)]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "down_proj" in line)
+    assert "".join(f"{width:.0f}" for width in bits["down_proj"]) in line
