@@ -128,8 +128,9 @@ class RayWorkers:
                 raise
             except _LOSSES as error:
                 if last == 0:
+                    reason = str(error).splitlines()[0].rstrip(".")
                     raise GnomonError(
-                        f"A task was lost with its worker time after time: {error}. Have the "
+                        f"A task was lost with its worker time after time: {reason}. Have the "
                         "machines of the cluster enough memory? What was finished is kept."
                     ) from error
                 reference = self._task.remote(function, *task)
@@ -146,15 +147,18 @@ def _connect(address: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
-        hint = (
-            " Start one with: ray start --head"
-            if address == "auto"
-            else " Does this machine belong to it? It joins with: ray start --address=" + address
-        )
-        raise UsageError(f"No Ray cluster at {address}: {reason.rstrip('.')}.{hint}") from error
+        if address == "auto" and isinstance(error, ConnectionError):
+            raise UsageError(
+                "This machine belongs to no Ray cluster. It joins one with `ray start "
+                "--address=HOST:PORT`, and starts one with `ray start --head`."
+            ) from error
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise UsageError(
+            f"The Ray cluster at {address} cannot be used: {reason}. This machine must belong to "
+            "it (ray start --address=HOST:PORT), with the same Ray and Python."
+        ) from error
     finally:
         if handler is not None:
             signal.signal(signal.SIGTERM, handler)
