@@ -145,6 +145,7 @@ def main() -> None:
             "importance_seconds": seconds,
             "held_out_tokens": len(ids),
             "rows": rows,
+            "sensitivity": {name: float(f"{value:.4g}") for name, value in sensitivity.items()},
             **summary,
         },
         is_kept=options.keep,
