@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from coded_blocks import coded_block
+from rounded_models import task
 
 from gnomon.codecs import decode
-from gnomon.compress.moving import Slope, move_codes, moved_codes
+from gnomon.compress.moving import MovingOptions, Slope, move_codes, move_model, moved_codes
 from gnomon.compress.student import Student
 from gnomon.compress.torch_forward import PlainLayers, run_block
 
@@ -80,3 +81,10 @@ def test_no_slope_moves_nothing(block):
     codes, values = moved_codes(encoded, layer.values.numpy(), Slope(layer), curvature=1.0)
     assert np.array_equal(codes, encoded.tensors["codes"])
     assert np.array_equal(values, layer.values.numpy())
+
+
+def test_a_whole_model_moves_nearer_to_the_original():
+    given = task("llama_tied", sequences=120).arguments
+    options = MovingOptions(tokens=100 * 13, blocks=2, held_out=0.15, curvature=1.0)
+    moved = move_model(**given, options=options)
+    assert moved.after < 0.995 * moved.before

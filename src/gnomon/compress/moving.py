@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,9 +27,13 @@ from torch import Tensor
 
 from gnomon.codecs import EncodedWeight
 from gnomon.codecs.trellis import TrellisRounder, gaussian_table
+from gnomon.compress.descent import batches, split
+from gnomon.compress.divergence import Target, Teacher, final_hidden
 from gnomon.compress.feedback import InputStatistics
 from gnomon.compress.refinement import refine
 from gnomon.compress.student import Student, TrellisLayer
+from gnomon.models.config import ModelConfig
+from gnomon.progress import OnProgress, Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +105,79 @@ def move_codes(
         layer.replace_codes(np.asarray(source.tensors["codes"]), values)
     return Moved(
         encoded=student.encoded(), before=before, after=before, share=0.0, curvature=curvature
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovingOptions:
+    """How many tokens a move is made by, and how much moves at a time."""
+
+    tokens: int = 16_384  # forward and backward, for every group of blocks
+    blocks: int = 30  # in a group; a block takes memory for two gradients and XXᵀ of its matrices
+    held_out: float = 0.0625  # the share of the sequences that the loss is judged on
+    curvature: float = 16.0  # to begin with
+
+
+def move_model(
+    config: ModelConfig,
+    *,
+    encoded: Mapping[str, EncodedWeight],
+    plain: Mapping[str, np.ndarray],
+    tokens: np.ndarray,
+    teacher: Teacher,
+    options: MovingOptions | None = None,
+    seed: int,
+    on_progress: OnProgress = lambda progress: None,
+) -> Moved:
+    """Moves codes of every block once, some blocks at a time, from the last to the first.
+
+    The arguments are those of `gnomon.compress.distillation.distill`; losses are divergences, nats
+    a token.
+    """
+    options = options or MovingOptions()
+    vectors = {name: array for name, array in plain.items() if array.ndim == 1}
+    frozen = {name: array for name, array in plain.items() if array.ndim > 1}
+    student = Student(encoded, vectors, frozen=frozen)
+    target = Target(config, teacher)
+    rng = np.random.default_rng(seed)
+    kept, rest = split(len(tokens), options.held_out, rng)
+    count = 2 * max(1, options.tokens // (2 * tokens.shape[1]))  # sequences, in two halves
+    shuffled = batches(rest, count, rng)
+
+    def loss_on(sequence: int) -> Tensor:
+        chosen = np.array([sequence])
+        hidden = final_hidden(config, student, torch.from_numpy(tokens[chosen]))
+        return target.divergence(student, hidden, chosen) * tokens.shape[1]
+
+    def kept_loss(_: Student) -> float:
+        with torch.no_grad():
+            return sum(float(loss_on(each)) for each in kept) / (len(kept) * tokens.shape[1])
+
+    before = loss = kept_loss(student)
+    curvature, shares = options.curvature, []
+    for end in range(config.num_layers, 0, -options.blocks):
+        first = max(0, end - options.blocks)
+        prefixes = tuple(f"model.layers.{layer}." for layer in range(first, end))
+        losses = [partial(loss_on, each) for each in next(shuffled)]
+        moved = move_codes(
+            student,
+            names=[name for name in encoded if name.startswith(prefixes)],
+            halves=(losses[::2], losses[1::2]),
+            kept_loss=kept_loss,
+            before=loss,
+            curvature=curvature,
+        )
+        loss, curvature = moved.after, moved.curvature
+        shares.append(moved.share)
+        detail = f"loss {loss:.4f}, {before:.4f} before; {moved.share:.1%} of the tiles moved"
+        done = config.num_layers - first
+        on_progress(Progress(stage="move", done=done, total=config.num_layers, detail=detail))
+    return Moved(
+        encoded=student.encoded(),
+        before=before,
+        after=loss,
+        share=float(np.mean(shares)),
+        curvature=curvature,
     )
 
 
