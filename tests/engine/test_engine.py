@@ -369,7 +369,7 @@ def test_the_second_half_of_each_window(engine):
     with pytest.raises(UsageError, match="start or half"):
         perplexity(engine, tokens, window=32, score_from="end")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="second half"):
-        perplexity(engine, tokens[:2], score_from="half")
+        perplexity(engine, tokens[:2], window=32, score_from="half")
     with pytest.raises(ModelError):
         perplexity(engine, tokens, window=32, first_token=VOCABULARY)
 
