@@ -138,8 +138,9 @@ class LayerReport:
 @dataclass(frozen=True, kw_only=True)
 class CompressOptions:
     codec: str = "trellis"
-    bits: int | None = None
-    head_bits: int = 4
+    bits: float | None = None
+    head_bits: int | None = None
+    size_bytes: int | None = None
     calibration: Path | None = None
     calibration_tokens: int = 1024
     seed: int = 0

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gnomon.cli.options import AsJson, ModelArgument, Quiet
 from gnomon.cli.output import format_bytes, print_facts, print_json
 from gnomon.cli.progress import ProgressDisplay
+from gnomon.cli.size import parse_size
 from gnomon.errors import UsageError
 from gnomon.progress import within
+
+if TYPE_CHECKING:
+    from gnomon.compress import LayerReport
 
 
 def compress(
@@ -26,21 +32,37 @@ def compress(
         ),
     ],
     bits: Annotated[
-        int | None,
+        float | None,
         typer.Option(
             metavar="N",
             min=1,
             max=8,
             show_default="2, or 8 with int8",
-            help="Bits a weight in the blocks' linear layers.",
+            help="Bits a weight in the blocks' linear layers. A whole number is the width of "
+            "every layer's codes; 2.3, say, is the mean of all that is stored for these layers, "
+            "and those that matter more get more of it.",
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            show_default=False,
+            help="Instead of bits: how large model.safetensors may be, as in 450MB (a MB is a "
+            "million bytes), 429MiB or 450000000. Layers, embedding and head get what of it suits "
+            "them.",
         ),
     ] = None,
     head_bits: Annotated[
-        int,
+        int | None,
         typer.Option(
-            metavar="N", min=1, max=16, help="Bits a weight in the embedding and the head."
+            metavar="N",
+            min=1,
+            max=16,
+            show_default="4, or what suits the size",
+            help="Bits a weight in the embedding and the head: 2, 3, 4, 8 or 16.",
         ),
-    ] = 4,
+    ] = None,
     codec: Annotated[
         str, typer.Option(metavar="NAME", help="How weights are coded: trellis, aq or int8.")
     ] = ("trellis"),
@@ -113,6 +135,8 @@ def compress(
     it is complete; a run that was interrupted goes on with --resume.
 
     Example: gnomon compress -o out/smollm2-2bit
+
+    Example: gnomon compress path/to/model --size 450MB -o out/model-450MB
     """
     from gnomon.compress import CompressOptions
     from gnomon.compress import compress as compress_model
@@ -120,12 +144,15 @@ def compress(
 
     chosen: dict[str, Any] = {
         "codec": codec,
-        "bits": bits,
-        "head_bits": head_bits,
+        "bits": int(bits) if bits is not None and bits.is_integer() else bits,
         "effort": effort,
         "calibration": calibration,
         "seed": seed,
     }
+    if size is not None:
+        chosen["size_bytes"] = parse_size(size)
+    if head_bits is not None:
+        chosen["head_bits"] = head_bits
     if calibration_tokens is not None:
         chosen["calibration_tokens"] = calibration_tokens
     options = CompressOptions(**chosen)
@@ -162,8 +189,9 @@ def compress(
                 "output": result.output,
                 "model": original.name,
                 "codec": options.codec,
-                "bits": options.width,
-                "head_bits": options.head_bits,
+                "bits": options.width if options.target is None else options.bits,
+                "head_bits": options.head_bits if size is not None else options.head_width,
+                "asked_size_bytes": options.size_bytes,
                 "effort": options.effort,
                 "seed": options.seed,
                 "original_size_bytes": original.size_bytes,
@@ -190,6 +218,7 @@ def compress(
             "size": f"{format_bytes(result.size_bytes)} "
             f"(the original has {format_bytes(original.size_bytes)})",
             "bits per weight": f"{result.bits_per_weight:.3f}, everything counted",
+            **({} if options.target is None else {"spread": _spread(result.layers)}),
             "relative error": f"{sum(errors) / len(errors):.4f}, the mean of {len(errors)} layers"
             if errors
             else "no layer was coded",
@@ -205,3 +234,17 @@ def _workers(ray: str | None) -> contextlib.AbstractContextManager[Any]:
     from gnomon.compress.ray_workers import RayWorkers
 
     return RayWorkers(ray)
+
+
+def _spread(layers: Sequence[LayerReport]) -> str:
+    """How many layers have how many bits, and what the embedding and the head have."""
+    counts: Counter[int] = Counter()
+    outside = []
+    for layer in layers:
+        bits = int(layer.bits_per_weight)  # tables and scales are a small part of one
+        if layer.name.startswith("model.layers."):
+            counts[bits] += 1
+        else:
+            outside.append(f"{layer.name.removesuffix('.weight')} {bits}")
+    blocks = [f"{bits} bits in {counts[bits]} layers" for bits in sorted(counts)]
+    return ", ".join([*blocks, *outside])

@@ -56,11 +56,16 @@ def _trellis(encoded: EncodedWeight, where: str) -> Expected:
                 f"{where}: {key} is {seed!r}; null or a whole number from 0 to 2^64 - 1 was "
                 "expected"
             )
-    return {
+    expected = {
         "codes": (("uint8",), ((rows, columns, 32 * bits),)),
         "table": (("int8",), ((trellis.STATES,),)),
         "scales": _scales(encoded),
     }
+    if trellis.OUTPUT_SCALES in encoded.tensors:
+        if encoded.settings["output_seed"] is None:
+            raise ModelError(f"{where}: has {trellis.OUTPUT_SCALES} but no output_seed")
+        expected[trellis.OUTPUT_SCALES] = (_FLOATS, ((encoded.shape[0],),))
+    return expected
 
 
 def _aq(encoded: EncodedWeight, where: str) -> Expected:

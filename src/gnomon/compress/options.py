@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gnomon.codecs import CODECS
+from gnomon.compress.plan import Target
 from gnomon.errors import UsageError
 
 HEAD_BITS = (2, 3, 4, 8, 16)  # 2-4 trellis, 8 int8, 16 as it is
@@ -20,8 +21,9 @@ class CompressOptions:
     """Everything that decides the bits of the result. Raises UsageError where it makes no sense."""
 
     codec: str = "trellis"  # of the linear layers of every block
-    bits: int | None = None  # a weight; None: the codec's usual width
-    head_bits: int = 4  # of the embedding and the head
+    bits: float | None = None  # a weight: codes alone if whole, else all that is stored, on average
+    head_bits: int | None = None  # of the embedding and the head; None: 4, or what suits the size
+    size_bytes: int | None = None  # of model.safetensors, instead of bits
     calibration: Path | None = None  # a UTF-8 text; None: the bundled slice of WikiText-2
     calibration_tokens: int | None = None  # None: what suits the effort
     effort: str = "quick"  # a key of EFFORTS
@@ -31,12 +33,22 @@ class CompressOptions:
         if self.codec not in CODECS:
             raise UsageError(f"Unknown codec {self.codec!r}; expected one of {', '.join(CODECS)}.")
         widths = CODECS[self.codec].bits
-        if self.bits is not None and self.bits not in widths:
+        if self.bits is not None and self.size_bytes is not None:
             raise UsageError(
-                f"The codec {self.codec} cannot store {self.bits} bits a weight; "
+                f"Both {self.bits:g} bits a weight and {self.size_bytes:,} bytes were asked for; "
+                "expected one of the two, since either decides the other."
+            )
+        if self.target is not None and self.codec != "trellis":
+            raise UsageError(
+                f"Bits are spread over the layers with the codec trellis; {self.codec} was asked "
+                f"for, which gives all layers alike {' or '.join(map(str, widths))} bits."
+            )
+        if self.bits is not None and self.bits not in widths and self.target is None:
+            raise UsageError(
+                f"The codec {self.codec} cannot store {self.bits:g} bits a weight; "
                 f"expected {', '.join(map(str, widths))}."
             )
-        if self.head_bits not in HEAD_BITS:
+        if self.head_bits not in (None, *HEAD_BITS):
             raise UsageError(
                 f"The head cannot have {self.head_bits} bits; "
                 f"expected {', '.join(map(str, HEAD_BITS))}."
@@ -59,8 +71,23 @@ class CompressOptions:
     def width(self) -> int:
         """`bits`, or what the codec is used with if nothing was said."""
         if self.bits is not None:
-            return self.bits
+            return int(self.bits)
         return 8 if self.codec == "int8" else 2
+
+    @property
+    def head_width(self) -> int:
+        """`head_bits`, or what is used if neither they nor a size were asked for."""
+        return 4 if self.head_bits is None else self.head_bits
+
+    @property
+    def target(self) -> Target | None:
+        """What the bits are spread for; None where every layer gets as many."""
+        is_tuned = self.effort != "quick"
+        if self.size_bytes is not None:
+            return Target(size_bytes=self.size_bytes, head_bits=self.head_bits, is_tuned=is_tuned)
+        if self.bits is not None and not float(self.bits).is_integer():
+            return Target(mean_bits=self.bits, head_bits=self.head_width, is_tuned=is_tuned)
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

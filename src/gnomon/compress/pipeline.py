@@ -15,7 +15,7 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,11 @@ from gnomon.codecs import EncodedWeight
 from gnomon.compress.calibration import calibration_sequences
 from gnomon.compress.drift import Drift
 from gnomon.compress.estimate import expected_seconds, in_words
+from gnomon.compress.importance import EMBEDDING, HEAD, importance_tokens, measure_importance
 from gnomon.compress.job import Job, open_job, partial_folder, writing
 from gnomon.compress.options import CompressOptions, CompressResult, LayerReport
 from gnomon.compress.part import Part, layer_record, stored_tensors
+from gnomon.compress.plan import plan_bits, require_possible
 from gnomon.compress.rounding import RoundedWeight, WeightRounder
 from gnomon.compress.statistics import (
     GroupStatistics,
@@ -43,13 +45,12 @@ from gnomon.errors import ModelError, UsageError
 from gnomon.models import Model, require_tokenizer
 from gnomon.models.config import ModelConfig
 from gnomon.models.forward import STEPS, BlockState, advance, embed, rms_norm
-from gnomon.progress import OnProgress, Progress
+from gnomon.progress import OnProgress, Progress, within
 from gnomon.token_ids import require_known_tokens
 
-EMBEDDING = "model.embed_tokens.weight"
 FINAL_NORM = "model.norm.weight"
-HEAD = "lm_head.weight"
 HEAD_PART = "head"  # the job's name for the embedding and the head
+PLAN_PART = "plan"
 SHARD_TOKENS = 4096  # of the calibration, that one task runs
 
 
@@ -76,6 +77,8 @@ def compress(
     output = output.resolve()
     start = time.monotonic()
     require_plain(model)
+    if options.target is not None:
+        require_possible(model, options.target)
     with writing(output):
         is_interrupted = partial_folder(output).exists()  # and was allowed to replace the output
     require_ours(output, overwrite=overwrite or (resume and is_interrupted))
@@ -136,12 +139,13 @@ class Compressor:
     ):
         self.model, self.options, self.job, self.workers = model, options, job, workers
         self.on_progress = on_progress
+        self.planned: Mapping[str, int] = {}  # bits by name, where they are not all alike
 
     def run(self, tokens: np.ndarray) -> Part:
         """Everything that is coded or changed, for calibration tokens [sequences, time]."""
         config = self.model.config
         total = config.num_layers + 1
-        finished = Part()
+        finished = self.plan(tokens)
         kept_table = self.workers.keep(self.model.weights.load(EMBEDDING))
         originals = states = self.workers.map_kept(
             embed_shard, [(config, kept_table, shard) for shard in shards_of(tokens)]
@@ -168,6 +172,26 @@ class Compressor:
         finished |= self.round_head(states)
         self.on_progress(Progress(stage="write", done=total, total=total))
         return finished
+
+    def plan(self, tokens: np.ndarray) -> Part:
+        """A note of the bits that every matrix gets, chosen once in a job; nothing if all alike."""
+        target = self.options.target
+        if target is None:
+            return Part()
+        part = self.job.load(PLAN_PART)
+        if part is None:
+            importance = measure_importance(
+                self.model,
+                importance_tokens(tokens),
+                seed=derive_seed(self.options.seed, "importance"),
+                on_progress=within("importance", self.on_progress),
+            )
+            plan = plan_bits(self.model, importance, target)
+            note = asdict(plan) | {"sensitivity": dict(importance.sensitivity)}
+            part = Part(notes={PLAN_PART: note})
+            self.job.save(PLAN_PART, part)
+        self.planned = part.notes[PLAN_PART]["bits"]
+        return part
 
     def block_weights(self, layer: int) -> dict[str, np.ndarray]:
         prefix = f"model.layers.{layer}."
@@ -280,13 +304,19 @@ class Compressor:
         for name in group.names:
             seed = derive_seed(self.options.seed, name)
             weight = drift.compensate(weights[name])
-            rounded[name] = rounder.encode(weight, output_seed=seed, seed=seed)
+            bits = self.planned.get(name)
+            rounded[name] = rounder.encode(weight, output_seed=seed, seed=seed, bits=bits)
         return Part(layers=rounded)
 
     def round_head(self, states: list[Any]) -> Part:
         """The embedding and the head; they share one matrix where the model ties them."""
         config = self.model.config
-        if self.options.head_bits == 16:
+        names = [
+            name
+            for name in ((EMBEDDING,) if config.is_head_tied else (EMBEDDING, HEAD))
+            if self.planned.get(name, self.options.head_width) != 16
+        ]
+        if not names:
             return Part()
         finished = self.job.load(HEAD_PART)
         if finished is not None:
@@ -296,16 +326,11 @@ class Compressor:
         gram = np.zeros((config.hidden_size, config.hidden_size), np.float32)
         for shard in grams:
             gram += shard
-        table = self.model.weights.load(EMBEDDING)
-        if config.is_head_tied:
-            rounded = {EMBEDDING: self.round_vocabulary(EMBEDDING, table, gram)}
-        else:
-            identity = np.eye(config.hidden_size, dtype=np.float32)
-            head = self.model.weights.load(HEAD)
-            rounded = {
-                EMBEDDING: self.round_vocabulary(EMBEDDING, table, identity),
-                HEAD: self.round_vocabulary(HEAD, head, gram),
-            }
+        rounded = {}
+        for name in names:
+            is_looked_up_only = name == EMBEDDING and not config.is_head_tied
+            inputs = np.eye(config.hidden_size, dtype=np.float32) if is_looked_up_only else gram
+            rounded[name] = self.round_vocabulary(name, self.model.weights.load(name), inputs)
         finished = Part(layers=rounded)
         self.job.save(HEAD_PART, finished)
         return finished
@@ -316,7 +341,7 @@ class Compressor:
         So one row can be looked up without decoding the others.
         """
         seed = derive_seed(self.options.seed, name)
-        bits = self.options.head_bits
+        bits = self.planned.get(name, self.options.head_width)
         codec = "int8" if bits == 8 else "trellis"
         rounder = WeightRounder(gram, codec=codec, bits=bits, input_seed=seed, workers=self.workers)
         return rounder.encode(matrix, output_seed=None, seed=seed, has_row_scales=True)
@@ -367,8 +392,7 @@ def describe_job(model: Model, options: CompressOptions, tokens: np.ndarray) -> 
         },
         "options": {
             "codec": options.codec,
-            "bits": options.width,
-            "head_bits": options.head_bits,
+            **described_bits(options),
             "effort": options.effort,
             "calibration": options.calibration.name if options.calibration else "bundled",
             "calibration_tokens": int(tokens.size),
@@ -376,6 +400,14 @@ def describe_job(model: Model, options: CompressOptions, tokens: np.ndarray) -> 
             "seed": options.seed,
         },
     }
+
+
+def described_bits(options: CompressOptions) -> dict[str, Any]:
+    """What was asked for in bits or bytes."""
+    if options.size_bytes is not None:
+        return {"size_bytes": options.size_bytes, "head_bits": options.head_bits}
+    bits = options.width if options.target is None else options.bits
+    return {"bits": bits, "head_bits": options.head_width}
 
 
 def fingerprint(model: Model) -> str:

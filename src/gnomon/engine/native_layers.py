@@ -11,6 +11,7 @@ from gnomon import _native
 from gnomon.codecs.encoded import EncodedWeight
 from gnomon.codecs.layout import require_layout
 from gnomon.codecs.rotation import signs
+from gnomon.codecs.trellis import OUTPUT_SCALES
 from gnomon.errors import ModelError, UsageError
 from gnomon.models.finite import require_finite
 from gnomon.models.model import Weights
@@ -138,6 +139,9 @@ def _trellis(
 ) -> _native.Linear:
     out, in_ = encoded.shape
     tensors, settings = encoded.tensors, encoded.settings
+    output_rotation = factory.rotation(settings["output_seed"], out)
+    if OUTPUT_SCALES in tensors:
+        output_rotation = _native.Rotation(out, factory.numbers(name, encoded, OUTPUT_SCALES))
     return _native.trellis_linear(
         np.ascontiguousarray(tensors["codes"]),
         np.ascontiguousarray(tensors["table"]),
@@ -145,7 +149,7 @@ def _trellis(
         out,
         in_,
         input_rotation=factory.rotation(settings["input_seed"], in_),
-        output_rotation=factory.rotation(settings["output_seed"], out),
+        output_rotation=output_rotation,
         bias=bias,
     )
 

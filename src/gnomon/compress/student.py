@@ -1,0 +1,193 @@
+"""A rounded model in training: its codes stand still, everything continuous about it can move.
+
+`Student` is the `Layers` of `gnomon.compress.torch_forward` for coded weights. What moves: the
+scales on either side of a trellis's output rotation, codebooks and scales of `aq`, the scales of
+`int8`, norms and biases. Each is trained as a factor `1 + p` or, for biases and codebooks, as a
+difference in units of its own size, so that one step width suits them all.
+
+    student = Student(encoded, vectors)
+    hidden = run_block(config, 0, student, hidden)           # [sequences, time, hidden_size]
+    loss(hidden).backward()                                  # gradients in student.parameters()
+    student.encoded(), student.vectors()                     # what was learned, ready to store
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gnomon.codecs import EncodedWeight
+from gnomon.codecs.aq import GROUP
+from gnomon.codecs.rotation import signs, unrotate
+from gnomon.codecs.trellis import states_of, untile
+from gnomon.compress.torch_forward import as_tensor
+from gnomon.compress.torch_rotation import rotate
+
+
+class Student(nn.Module):
+    """Coded weights by name, norms and biases by theirs, all of them in training.
+
+    `frozen` are matrices that stay as they are: a router, a head that was not coded.
+    """
+
+    def __init__(
+        self,
+        encoded: Mapping[str, EncodedWeight],
+        vectors: Mapping[str, np.ndarray],
+        *,
+        frozen: Mapping[str, np.ndarray] | None = None,
+    ):
+        super().__init__()
+        self.coded = nn.ModuleDict(
+            {_key(name): _LAYERS[weight.codec](weight) for name, weight in encoded.items()}
+        )
+        self.trained = nn.ModuleDict(
+            {
+                _key(name): TrainedVector(vector, is_factor=not name.endswith(".bias"))
+                for name, vector in vectors.items()
+            }
+        )
+        self.frozen = {name: as_tensor(matrix) for name, matrix in (frozen or {}).items()}
+        self.names = {_key(name): name for name in [*encoded, *vectors]}
+
+    def linear(self, name: str, x: Tensor) -> Tensor:
+        bias_key = _key(name.removesuffix(".weight") + ".bias")
+        bias = self.trained[bias_key].forward() if bias_key in self.trained else None
+        if name in self.frozen:
+            return F.linear(x, self.frozen[name], bias)
+        y = self.coded[_key(name)](x)
+        return y if bias is None else y + bias
+
+    def vector(self, name: str) -> Tensor:
+        return self.trained[_key(name)].forward()
+
+    def encoded(self) -> dict[str, EncodedWeight]:
+        """The coded weights as they are now, in the form they are stored in."""
+        return {self.names[key]: layer.encoded() for key, layer in self.coded.items()}
+
+    def vectors(self) -> dict[str, np.ndarray]:
+        """Norms and biases as they are now, float32."""
+        return {self.names[key]: vector.stored() for key, vector in self.trained.items()}
+
+
+class TrainedVector(nn.Module):
+    """A vector that moves by a factor for each entry, or by differences in units of its size."""
+
+    def __init__(self, vector: np.ndarray, *, is_factor: bool = True):
+        super().__init__()
+        start = torch.from_numpy(np.array(vector, np.float32))
+        unit = start if is_factor else start.square().mean().sqrt().expand_as(start)
+        self.start, self.unit = start, unit
+        self.change = nn.Parameter(torch.zeros_like(start))
+
+    def forward(self) -> Tensor:
+        return self.start + self.unit * self.change
+
+    def stored(self, dtype: type = np.float32) -> np.ndarray:
+        return self().detach().numpy().astype(dtype)
+
+
+class TrellisLayer(nn.Module):
+    """y = s_out ⊙ H(s_row ⊙ (T · R x)): T the values of the states, R the rotation of inputs.
+
+    T · R is held as one float32 matrix [out, in], so that only outputs are rotated in training.
+    """
+
+    def __init__(self, encoded: EncodedWeight):
+        super().__init__()
+        self.source = encoded
+        settings, tensors = encoded.settings, encoded.tensors
+        rows = encoded.shape[0]
+        states = states_of(np.asarray(tensors["codes"]), bits=int(settings["bits"] or 0))
+        values = untile(tensors["table"].astype(np.float32)[states], shape=encoded.shape)
+        matrix = unrotate(values, seed=_seed(settings["input_seed"]))
+        self.register_buffer(
+            "matrix", torch.from_numpy(np.ascontiguousarray(matrix)), persistent=False
+        )
+        scales = tensors["scales"].astype(np.float32)
+        self.row_scales = TrainedVector(np.broadcast_to(scales, (rows,)))
+        self.output_scales = None
+        if settings["output_seed"] is not None:
+            output_scales = tensors.get("output_scales")
+            if output_scales is None:
+                output_scales = signs(int(settings["output_seed"]), rows)
+            self.output_scales = TrainedVector(output_scales)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.linear(x, self.get_buffer("matrix")) * self.row_scales()
+        return y if self.output_scales is None else rotate(y) * self.output_scales()
+
+    def encoded(self) -> EncodedWeight:
+        tensors = dict(self.source.tensors) | {"scales": self.row_scales.stored(np.float16)}
+        if self.output_scales is not None:
+            tensors["output_scales"] = self.output_scales.stored(np.float16)
+        return _changed(self.source, tensors)
+
+
+class AdditiveLayer(nn.Module):
+    """y = s_row ⊙ (W x), W gathered from codebooks that move."""
+
+    def __init__(self, encoded: EncodedWeight):
+        super().__init__()
+        self.source = encoded
+        codes = np.asarray(encoded.tensors["codes"])
+        self.register_buffer("codes", torch.from_numpy(codes.astype(np.int64)), persistent=False)
+        self.codebooks = TrainedVector(encoded.tensors["codebooks"], is_factor=False)
+        rows = encoded.shape[0]
+        scales = np.broadcast_to(encoded.tensors["scales"].astype(np.float32), (rows,))
+        self.row_scales = TrainedVector(scales)
+
+    def forward(self, x: Tensor) -> Tensor:
+        codes, codebooks = self.get_buffer("codes"), self.codebooks()
+        weight = F.embedding(codes[..., 0], codebooks[0])
+        for k in range(1, len(codebooks)):
+            weight = weight + F.embedding(codes[..., k], codebooks[k])
+        weight = weight.reshape(len(codes), codes.shape[1] * GROUP)[:, : self.source.shape[1]]
+        return F.linear(x, weight) * self.row_scales()
+
+    def encoded(self) -> EncodedWeight:
+        tensors = dict(self.source.tensors)
+        for key, trained in (("codebooks", self.codebooks), ("scales", self.row_scales)):
+            tensors[key] = trained.stored(tensors[key].dtype.type)
+        return _changed(self.source, tensors)
+
+
+class Int8Layer(nn.Module):
+    """y = s_row ⊙ (W x), W as it was rounded."""
+
+    def __init__(self, encoded: EncodedWeight):
+        super().__init__()
+        self.source = encoded
+        codes = np.asarray(encoded.tensors["codes"]).astype(np.float32)
+        self.register_buffer("codes", torch.from_numpy(codes), persistent=False)
+        scales = encoded.tensors["scales"].astype(np.float32)
+        self.row_scales = TrainedVector(np.broadcast_to(scales, encoded.shape[:1]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.get_buffer("codes")) * self.row_scales()
+
+    def encoded(self) -> EncodedWeight:
+        scales = self.row_scales.stored(self.source.tensors["scales"].dtype.type)
+        return _changed(self.source, dict(self.source.tensors) | {"scales": scales})
+
+
+_LAYERS = {"trellis": TrellisLayer, "aq": AdditiveLayer, "int8": Int8Layer}
+
+
+def _changed(source: EncodedWeight, tensors: Mapping[str, np.ndarray]) -> EncodedWeight:
+    return EncodedWeight(
+        codec=source.codec, shape=source.shape, tensors=tensors, settings=source.settings
+    )
+
+
+def _seed(seed: int | float | str | None) -> int | None:
+    return None if seed is None else int(seed)
+
+
+def _key(name: str) -> str:
+    """A name without dots, which a module's name may not have."""
+    return name.replace(".", "|")
