@@ -37,15 +37,12 @@ def coded_block(
         name: model.weights.load(name) for name in model.weights.names() if name.startswith(prefix)
     }
     plain = {n: w for n, w in weights.items() if w.ndim == 1 or n.endswith("gate.weight")}
-    encoded, rng = {}, np.random.default_rng(2)
-    for seed, name in enumerate(name for name in weights if name not in plain):
-        gram = np.eye(weights[name].shape[1], dtype=np.float32)
-        rounder = WeightRounder(gram, codec=codec, bits=8 if codec == "int8" else 2, input_seed=9)
-        encoded[name] = rounder.encode(weights[name], output_seed=seed, seed=seed).encoded
-        factors = np.exp(rng.normal(0, scale_error, len(weights[name]))).astype(np.float32)
-        tensors = dict(encoded[name].tensors)
-        tensors["scales"] = (tensors["scales"] * factors).astype(np.float32)
-        encoded[name] = dataclasses.replace(encoded[name], tensors=tensors)
+    encoded = {
+        name: rounded(weight, codec=codec, seed=seed, scale_error=scale_error)
+        for seed, (name, weight) in enumerate(weights.items())
+        if name not in plain
+    }
+    rng = np.random.default_rng(2)
     hidden = rng.standard_normal((sequences, 11, model.config.hidden_size)).astype(np.float32)
     with torch.no_grad():
         target = run_block(model.config, 0, PlainLayers(weights), torch.from_numpy(hidden)).numpy()
@@ -57,3 +54,25 @@ def coded_block(
         hidden=hidden,
         target=target,
     )
+
+
+def rounded(
+    weight: np.ndarray,
+    *,
+    codec: str = "trellis",
+    seed: int,
+    scale_error: float = 0.0,
+    has_row_scales: bool = False,
+) -> EncodedWeight:
+    """A matrix, or a table whose rows have scales of their own, coded at two bits."""
+    gram = np.eye(weight.shape[1], dtype=np.float32)
+    rounder = WeightRounder(gram, codec=codec, bits=8 if codec == "int8" else 2, input_seed=9)
+    output_seed = None if has_row_scales else seed
+    encoded = rounder.encode(
+        weight, output_seed=output_seed, seed=seed, has_row_scales=has_row_scales
+    ).encoded
+    if not scale_error:
+        return encoded
+    factors = np.exp(np.random.default_rng(seed).normal(0, scale_error, len(weight)))
+    scales = (encoded.tensors["scales"] * factors).astype(np.float32)
+    return dataclasses.replace(encoded, tensors={**encoded.tensors, "scales": scales})

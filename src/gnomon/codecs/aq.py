@@ -110,6 +110,7 @@ class AqRounder:
     """Rounds a matrix, 8 columns at a time, to sums of codewords, and collects the codes."""
 
     columns = GROUP
+    rows = 1
 
     def __init__(
         self, weight: np.ndarray, *, codebooks: int, rng: np.random.Generator, sample: int = 20_000

@@ -160,7 +160,7 @@ class TrellisRounder:
     `scales` is float32 [1] or [rows]. See `gnomon.compress.feedback` for who calls it.
     """
 
-    columns = TILE
+    columns = rows = TILE
 
     def __init__(self, *, shape: tuple[int, int], bits: int, scales: np.ndarray, threads: int = 0):
         self.shape, self.bits, self.threads = shape, bits, threads

@@ -1,10 +1,14 @@
-"""Adam (arXiv 1412.6980) with a warm-up and a cosine's fall, for a given number of steps."""
+"""What every training here has in common: its steps, its batches, what is kept aside.
+
+Adam (arXiv 1412.6980) with a warm-up and a cosine's fall, for a given number of steps.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -39,6 +43,37 @@ class Descent:
         self.done += 1
         return value
 
+    def copy(self) -> list[Tensor]:
+        """The parameters as they are now."""
+        return [parameter.detach().clone() for parameter in self.parameters]
+
+    def restore(self, parameters: Sequence[Tensor]) -> None:
+        """Back to what `copy` gave."""
+        with torch.no_grad():
+            for parameter, before in zip(self.parameters, parameters, strict=True):
+                parameter.copy_(before)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that `load` needs to go on as if nothing had happened."""
+        state = {"done": np.array(self.done)}
+        for index, parameter in enumerate(self.parameters):
+            state[f"parameter.{index}"] = parameter.detach().numpy().copy()
+            for key, value in self.adam.state.get(parameter, {}).items():
+                state[f"{key}.{index}"] = value.numpy().copy()
+        return state
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Raises KeyError or RuntimeError if the state is another module's."""
+        self.done = int(state["done"])
+        with torch.no_grad():
+            for index, parameter in enumerate(self.parameters):
+                parameter.copy_(torch.from_numpy(state[f"parameter.{index}"]))
+                if self.done:
+                    self.adam.state[parameter] = {
+                        key: torch.from_numpy(state[f"{key}.{index}"].copy())
+                        for key in ("step", "exp_avg", "exp_avg_sq")
+                    }
+
 
 def schedule(step: int, steps: int) -> float:
     """The share of the learning rate: up in a straight line, then down half a cosine."""
@@ -46,3 +81,17 @@ def schedule(step: int, steps: int) -> float:
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up + 1) / max(1, steps - warm_up + 1)))
+
+
+def split(count: int, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Which sequences are kept aside, at least one, and which, if any, are trained on."""
+    order = rng.permutation(count)
+    kept = max(1, round(share * count))
+    return np.sort(order[:kept]), np.sort(order[kept:])
+
+
+def batches(sequences: np.ndarray, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Batches of `size` without end, every sequence once before any comes again."""
+    while True:
+        order = rng.permutation(sequences)
+        yield from (order[start : start + size] for start in range(0, len(order), size))

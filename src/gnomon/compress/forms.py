@@ -50,7 +50,8 @@ def block_forms(name: str, shape: tuple[int, int], *, is_tuned: bool) -> list[St
     """
     if not is_tuned:
         return [_trellis(name, shape, bits, {"scales": ("F32", 1)}) for bits in BITS]
-    scales = dict.fromkeys(("scales", "output_scales"), ("F16", shape[0]))
+    scales: dict[str, tuple[str, int]] = {}
+    scales |= dict.fromkeys(("scales", "output_scales"), ("F16", shape[0]))
     return [_trellis(name, shape, bits, scales) for bits in BITS]
 
 

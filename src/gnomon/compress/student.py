@@ -22,8 +22,8 @@ from torch.nn import functional as F
 
 from gnomon.codecs import EncodedWeight
 from gnomon.codecs.aq import GROUP
-from gnomon.codecs.rotation import signs, unrotate
-from gnomon.codecs.trellis import states_of, untile
+from gnomon.codecs.rotation import signs
+from gnomon.codecs.trellis import OUTPUT_SCALES, output_scales, states_of, untile
 from gnomon.compress.torch_forward import as_tensor
 from gnomon.compress.torch_rotation import rotate
 
@@ -42,36 +42,41 @@ class Student(nn.Module):
         frozen: Mapping[str, np.ndarray] | None = None,
     ):
         super().__init__()
-        self.coded = nn.ModuleDict(
-            {_key(name): _LAYERS[weight.codec](weight) for name, weight in encoded.items()}
-        )
-        self.trained = nn.ModuleDict(
-            {
-                _key(name): TrainedVector(vector, is_factor=not name.endswith(".bias"))
-                for name, vector in vectors.items()
-            }
-        )
+        self.coded = {name: _LAYERS[weight.codec](weight) for name, weight in encoded.items()}
+        self.trained = {
+            name: TrainedVector(vector, is_factor=not name.endswith(".bias"))
+            for name, vector in vectors.items()
+        }
         self.frozen = {name: as_tensor(matrix) for name, matrix in (frozen or {}).items()}
-        self.names = {_key(name): name for name in [*encoded, *vectors]}
+        # torch's own register, whose names may have no dots
+        self.modules_in_order = nn.ModuleList([*self.coded.values(), *self.trained.values()])
 
     def linear(self, name: str, x: Tensor) -> Tensor:
-        bias_key = _key(name.removesuffix(".weight") + ".bias")
-        bias = self.trained[bias_key].forward() if bias_key in self.trained else None
+        trained = self.trained.get(name.removesuffix(".weight") + ".bias")
+        bias = None if trained is None else trained()
         if name in self.frozen:
             return F.linear(x, self.frozen[name], bias)
-        y = self.coded[_key(name)](x)
+        y = self.coded[name](x)
         return y if bias is None else y + bias
 
+    def rows(self, name: str, index: Tensor) -> Tensor:
+        """Rows `index` of a table [vocab, width] that embeds tokens, [..., width]."""
+        if name in self.frozen:
+            return self.frozen[name][index]
+        table = self.coded[name]
+        assert isinstance(table, TrellisLayer | Int8Layer)
+        return table.rows(index)
+
     def vector(self, name: str) -> Tensor:
-        return self.trained[_key(name)].forward()
+        return self.trained[name]()
 
     def encoded(self) -> dict[str, EncodedWeight]:
         """The coded weights as they are now, in the form they are stored in."""
-        return {self.names[key]: layer.encoded() for key, layer in self.coded.items()}
+        return {name: layer.encoded() for name, layer in self.coded.items()}
 
     def vectors(self) -> dict[str, np.ndarray]:
         """Norms and biases as they are now, float32."""
-        return {self.names[key]: vector.stored() for key, vector in self.trained.items()}
+        return {name: vector.stored() for name, vector in self.trained.items()}
 
 
 class TrainedVector(nn.Module):
@@ -94,37 +99,39 @@ class TrainedVector(nn.Module):
 class TrellisLayer(nn.Module):
     """y = s_out ⊙ H(s_row ⊙ (T · R x)): T the values of the states, R the rotation of inputs.
 
-    T · R is held as one float32 matrix [out, in], so that only outputs are rotated in training.
+    T stays in int8 and is widened for a product at a time: that a whole model fits in memory.
     """
 
     def __init__(self, encoded: EncodedWeight):
         super().__init__()
         self.source = encoded
         settings, tensors = encoded.settings, encoded.tensors
-        rows = encoded.shape[0]
+        rows, columns = encoded.shape
         states = states_of(np.asarray(tensors["codes"]), bits=int(settings["bits"] or 0))
-        values = untile(tensors["table"].astype(np.float32)[states], shape=encoded.shape)
-        matrix = unrotate(values, seed=_seed(settings["input_seed"]))
-        self.register_buffer(
-            "matrix", torch.from_numpy(np.ascontiguousarray(matrix)), persistent=False
-        )
-        scales = tensors["scales"].astype(np.float32)
-        self.row_scales = TrainedVector(np.broadcast_to(scales, (rows,)))
-        self.output_scales = None
-        if settings["output_seed"] is not None:
-            output_scales = tensors.get("output_scales")
-            if output_scales is None:
-                output_scales = signs(int(settings["output_seed"]), rows)
-            self.output_scales = TrainedVector(output_scales)
+        values = untile(np.asarray(tensors["table"])[states], shape=encoded.shape)
+        self.values = torch.from_numpy(np.ascontiguousarray(values))  # int8 [out, in]
+        self.row_scales = TrainedVector(np.broadcast_to(_float(tensors["scales"]), (rows,)))
+        seed = settings["input_seed"]
+        self.input_signs = None if seed is None else torch.from_numpy(signs(int(seed), columns))
+        scales = output_scales(encoded)
+        self.output_scales = None if scales is None else TrainedVector(scales)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.linear(x, self.get_buffer("matrix")) * self.row_scales()
+        if self.input_signs is not None:
+            x = rotate(x * self.input_signs)
+        y = F.linear(x, self.values.float()) * self.row_scales()
         return y if self.output_scales is None else rotate(y) * self.output_scales()
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Rows [..., in] of the matrix, for a table that is looked up in; its outputs stay put."""
+        assert self.output_scales is None
+        x = self.values[index].float() * self.row_scales()[index][..., None]
+        return x if self.input_signs is None else rotate(x) * self.input_signs
 
     def encoded(self) -> EncodedWeight:
         tensors = dict(self.source.tensors) | {"scales": self.row_scales.stored(np.float16)}
         if self.output_scales is not None:
-            tensors["output_scales"] = self.output_scales.stored(np.float16)
+            tensors[OUTPUT_SCALES] = self.output_scales.stored(np.float16)
         return _changed(self.source, tensors)
 
 
@@ -135,14 +142,14 @@ class AdditiveLayer(nn.Module):
         super().__init__()
         self.source = encoded
         codes = np.asarray(encoded.tensors["codes"])
-        self.register_buffer("codes", torch.from_numpy(codes.astype(np.int64)), persistent=False)
+        self.codes = torch.from_numpy(codes.astype(np.int32))
         self.codebooks = TrainedVector(encoded.tensors["codebooks"], is_factor=False)
         rows = encoded.shape[0]
-        scales = np.broadcast_to(encoded.tensors["scales"].astype(np.float32), (rows,))
+        scales = np.broadcast_to(_float(encoded.tensors["scales"]), (rows,))
         self.row_scales = TrainedVector(scales)
 
     def forward(self, x: Tensor) -> Tensor:
-        codes, codebooks = self.get_buffer("codes"), self.codebooks()
+        codes, codebooks = self.codes, self.codebooks()
         weight = F.embedding(codes[..., 0], codebooks[0])
         for k in range(1, len(codebooks)):
             weight = weight + F.embedding(codes[..., k], codebooks[k])
@@ -162,13 +169,16 @@ class Int8Layer(nn.Module):
     def __init__(self, encoded: EncodedWeight):
         super().__init__()
         self.source = encoded
-        codes = np.asarray(encoded.tensors["codes"]).astype(np.float32)
-        self.register_buffer("codes", torch.from_numpy(codes), persistent=False)
-        scales = encoded.tensors["scales"].astype(np.float32)
-        self.row_scales = TrainedVector(np.broadcast_to(scales, encoded.shape[:1]))
+        self.codes = torch.from_numpy(np.array(encoded.tensors["codes"]))  # int8 [out, in]
+        scales = np.broadcast_to(_float(encoded.tensors["scales"]), encoded.shape[:1])
+        self.row_scales = TrainedVector(scales)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.get_buffer("codes")) * self.row_scales()
+        return F.linear(x, self.codes.float()) * self.row_scales()
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Rows [..., in] of the matrix, for a table that is looked up in."""
+        return self.codes[index].float() * self.row_scales()[index][..., None]
 
     def encoded(self) -> EncodedWeight:
         scales = self.row_scales.stored(self.source.tensors["scales"].dtype.type)
@@ -184,10 +194,5 @@ def _changed(source: EncodedWeight, tensors: Mapping[str, np.ndarray]) -> Encode
     )
 
 
-def _seed(seed: int | float | str | None) -> int | None:
-    return None if seed is None else int(seed)
-
-
-def _key(name: str) -> str:
-    """A name without dots, which a module's name may not have."""
-    return name.replace(".", "|")
+def _float(tensor: np.ndarray) -> np.ndarray:
+    return np.asarray(tensor).astype(np.float32)

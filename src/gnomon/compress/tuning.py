@@ -8,7 +8,7 @@ make a block worse on them than rounding left it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gnomon.codecs import EncodedWeight
-from gnomon.compress.descent import Descent
+from gnomon.compress.descent import Descent, batches, split
 from gnomon.compress.student import Student
 from gnomon.compress.torch_forward import run_block
 from gnomon.models.config import ModelConfig
@@ -70,7 +70,7 @@ def tune_block(
     frozen = {name: array for name, array in plain.items() if array.ndim > 1}
     student = Student(encoded, vectors, frozen=frozen)
     rng = np.random.default_rng(seed)
-    kept, trained = _split(len(hidden), options.held_out, rng)
+    kept, trained = split(len(hidden), options.held_out, rng)
     batch = max(1, options.batch_tokens // hidden.shape[1])
     steps = round(options.passes * len(trained) / batch)
 
@@ -85,9 +85,9 @@ def tune_block(
 
     descent = Descent(student, steps=steps, learning_rate=options.learning_rate)
     before = best = kept_loss(student)
-    best_state, misses, trouble, tokens = _copy(student), 0, None, 0
+    best_state, misses, trouble, tokens = descent.copy(), 0, None, 0
     every = max(1, steps // options.checks)
-    for step, sequences in zip(range(steps), _batches(trained, batch, rng), strict=False):
+    for step, sequences in zip(range(steps), batches(trained, batch, rng), strict=False):
         loss = descent.step(lambda: loss_on(student, sequences))  # noqa: B023
         tokens += sequences.size * hidden.shape[1]
         if not loss < 10 * max(before, 1e-12) + 1:
@@ -99,10 +99,10 @@ def tune_block(
             on_progress(Progress(stage="tune", done=step + 1, total=steps, detail=detail))
             misses = 0 if now < best else misses + 1
             if now < best:
-                best, best_state = now, _copy(student)
+                best, best_state = now, descent.copy()
             elif misses >= options.patience:
                 break
-    student.load_state_dict(best_state)
+    descent.restore(best_state)
     tuned, tuned_vectors = student.encoded(), student.vectors()
     after = kept_loss(Student(tuned, tuned_vectors, frozen=frozen))  # as stored: in float16
     if not after < before:
@@ -120,21 +120,3 @@ def tune_block(
 def relative_error(ours: Tensor, target: Tensor) -> Tensor:
     """The mean over tokens of ‖ŷ - y‖² / ‖y‖²: what follows reads every token normalised."""
     return ((ours - target).square().sum(-1) / target.square().sum(-1).clamp_min(1e-12)).mean()
-
-
-def _split(count: int, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Which sequences are kept aside, at least one, and which, if any, are trained on."""
-    order = rng.permutation(count)
-    kept = max(1, round(share * count))
-    return np.sort(order[:kept]), np.sort(order[kept:])
-
-
-def _batches(sequences: np.ndarray, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Batches of `size` without end, every sequence once before any comes again."""
-    while True:
-        order = rng.permutation(sequences)
-        yield from (order[start : start + size] for start in range(0, len(order), size))
-
-
-def _copy(student: Student) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in student.state_dict().items()}
