@@ -146,20 +146,15 @@ class Compressor:
         config = self.model.config
         total = config.num_layers + 1
         finished = self.plan(tokens)
-        kept_table = self.workers.keep(self.model.weights.load(EMBEDDING))
+        table = self.model.weights.load(EMBEDDING)
+        kept_table = self.workers.keep(table)
         originals = states = self.workers.map_kept(
             embed_shard, [(config, kept_table, shard) for shard in shards_of(tokens)]
         )
         del kept_table
         for layer in range(config.num_layers):
             self._report_block(layer, "(kept)" if self.job.has(block_part(layer)) else "")
-            weights = self.block_weights(layer)
-            # What is replaced or deleted here would else stay beside the next block's.
-            originals = self._every_shard(
-                reference_block, layer, self.workers.keep(weights), originals
-            )
-            block, states = self.round_block(layer, weights, originals, states)
-            del weights
+            block, originals, states = self.round_block(layer, originals, states)
             if not all(self.workers.map(is_finite, [(state,) for state in states])):
                 raise ModelError(
                     f"The activations after block {layer} are not finite, so there is nothing to "
@@ -169,7 +164,7 @@ class Compressor:
         self.on_progress(
             Progress(stage="head", done=config.num_layers, total=total, detail="embedding")
         )
-        finished |= self.round_head(states)
+        finished |= self.round_head(states, table)
         self.on_progress(Progress(stage="write", done=total, total=total))
         return finished
 
@@ -199,20 +194,17 @@ class Compressor:
         return {name: weights.load(name) for name in weights.names() if name.startswith(prefix)}
 
     def round_block(
-        self,
-        layer: int,
-        weights: Mapping[str, np.ndarray],
-        references: list[Any],
-        states: list[Any],
-    ) -> tuple[Part, list[Any]]:
-        """Block `layer` rounded, and the rounded model's shards after it."""
-        part = block_part(layer)
+        self, layer: int, originals: list[Any], states: list[Any]
+    ) -> tuple[Part, list[Any], list[Any]]:
+        """Block `layer` rounded, and what both models' shards are after it."""
+        part, weights = block_part(layer), self.block_weights(layer)
+        references = self._every_shard(reference_block, layer, weights, originals)
         finished = self.job.load(part)
         if finished is not None:
-            return finished, self._run_block(layer, weights, finished, states)
+            return finished, references, self._run_block(layer, weights, finished, states)
         finished, before = Part(), states
-        current = self.workers.keep(weights)
         for step in range(STEPS):
+            current = self.workers.keep(weights | finished.decoded())
             tasks = [
                 (self.model.config, layer, step, current, *pair)
                 for pair in zip(references, states, strict=True)
@@ -220,13 +212,13 @@ class Compressor:
             groups = add_up(self.workers.map(measure_shard, tasks))
             for group in support_experts(groups):
                 finished |= self.round_group(weights, group)
-            current = self.workers.keep({**weights, **finished.decoded()})
+            current = weights | finished.decoded()
             states = self._every_shard(advance, layer, current, states, step)
         if self.options.effort != "quick":
             finished = self.tune(layer, weights, finished, references, before)
             states = self._run_block(layer, weights, finished, before)
         self.job.save(part, finished)
-        return finished, states
+        return finished, references, states
 
     def tune(
         self,
@@ -274,7 +266,7 @@ class Compressor:
     def _run_block(
         self, layer: int, weights: Mapping[str, np.ndarray], part: Part, states: list[Any]
     ) -> list[Any]:
-        current = self.workers.keep({**weights, **part.decoded()})
+        current = {**weights, **part.decoded()}
         for step in range(STEPS):
             states = self._every_shard(advance, layer, current, states, step)
         return states
@@ -283,11 +275,12 @@ class Compressor:
         self,
         function: Callable[..., Any],
         layer: int,
-        weights: Any,  # kept
+        weights: Mapping[str, np.ndarray],
         shards: list[Any],
         *step: int,
     ) -> list[Any]:
-        tasks = [(self.model.config, layer, *step, weights, shard) for shard in shards]
+        kept = self.workers.keep(weights)
+        tasks = [(self.model.config, layer, *step, kept, shard) for shard in shards]
         return self.workers.map_kept(function, tasks)
 
     def round_group(self, weights: Mapping[str, np.ndarray], group: GroupStatistics) -> Part:
@@ -308,7 +301,7 @@ class Compressor:
             rounded[name] = rounder.encode(weight, output_seed=seed, seed=seed, bits=bits)
         return Part(layers=rounded)
 
-    def round_head(self, states: list[Any]) -> Part:
+    def round_head(self, states: list[Any], table: np.ndarray) -> Part:
         """The embedding and the head; they share one matrix where the model ties them."""
         config = self.model.config
         names = [
@@ -330,7 +323,8 @@ class Compressor:
         for name in names:
             is_looked_up_only = name == EMBEDDING and not config.is_head_tied
             inputs = np.eye(config.hidden_size, dtype=np.float32) if is_looked_up_only else gram
-            rounded[name] = self.round_vocabulary(name, self.model.weights.load(name), inputs)
+            matrix = table if name == EMBEDDING else self.model.weights.load(HEAD)
+            rounded[name] = self.round_vocabulary(name, matrix, inputs)
         finished = Part(layers=rounded)
         self.job.save(HEAD_PART, finished)
         return finished
