@@ -9,7 +9,7 @@ import pytest
 from tiny_models_on_disk import tiny_model
 
 from gnomon.compress import CompressOptions, compress
-from gnomon.compress.pipeline import derive_seed, input_site
+from gnomon.compress.compressor import derive_seed, input_site
 from gnomon.compress.workers import LocalWorkers
 from gnomon.engine import Engine
 from gnomon.errors import DataError, OutputError, UsageError

@@ -12,21 +12,24 @@ import time
 
 import numpy as np
 
-from gnomon.compress.options import CompressOptions
+from gnomon.compress.options import EFFORTS, CompressOptions
 from gnomon.models import Model
 from gnomon.models.architectures import linear_groups
 from gnomon.models.config import ModelConfig
 
 SLOWDOWN = 1.35
-TRAINED_PASSES = 4  # over the calibration, forward and backward; see `tuning`
+TUNED_PASSES = 4  # over the calibration, forward and backward; see `tuning`
 CODING_FLOPS = 10_000  # the search for the codes of one weight, counted as products
 
 
-def expected_seconds(model: Model, options: CompressOptions, *, tokens: int) -> float:
-    """For `tokens` of calibration, on this machine as busy as it is now."""
+def expected_seconds(
+    model: Model, options: CompressOptions, *, tokens: int, fresh: int = 0
+) -> float:
+    """For `tokens` of calibration and `fresh` ones more, on this machine as busy as it is now."""
     flops = rounding_flops(model, tokens=tokens)
-    if options.effort != "quick":
+    if EFFORTS[options.effort].is_tuned:
         flops += tuning_flops(model, tokens=tokens)
+    flops += distillation_flops(model, tokens=fresh)
     return SLOWDOWN * flops / measured_flops_per_second()
 
 
@@ -59,15 +62,25 @@ def rounding_flops(model: Model, *, tokens: int) -> float:
 
 def tuning_flops(model: Model, *, tokens: int) -> float:
     """The training of every block, and the rounded model's pass after it."""
+    return 2 * _used_weights(model) * (TUNED_PASSES * 2 + 1) * tokens
+
+
+def distillation_flops(model: Model, *, tokens: int) -> float:
+    """The original's pass; then, for every token, the model forward, again, and backward."""
+    head = math.prod(model.weights.shape("model.embed_tokens.weight"))
+    return 2 * tokens * (4 * _used_weights(model) + 5 * head)
+
+
+def _used_weights(model: Model) -> float:
+    """Of the blocks, for one token."""
     config = model.config
-    weights = sum(
+    return sum(
         math.prod(model.weights.shape(name))
         * (config.num_experts_per_token / config.num_experts if group.expert is not None else 1)
         for layer in range(config.num_layers)
         for group in linear_groups(config, layer)
         for name in group.names
     )
-    return 2 * weights * (TRAINED_PASSES * 2 + 1) * tokens
 
 
 def _group_flops(
@@ -88,9 +101,9 @@ def measured_flops_per_second(*, seconds: float = 0.3) -> float:
     """Of float32 matrix products, all threads."""
     rng = np.random.default_rng(0)
     a = rng.standard_normal((1024, 1024), dtype=np.float32)
-    a @ a
+    np.matmul(a, a)
     start, count = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
-        a @ a
+        np.matmul(a, a)
         count += 1
     return count * 2 * 1024**3 / (time.perf_counter() - start)

@@ -19,9 +19,10 @@ PANEL = 128  # columns whose feedback to the rest of the matrix is applied in on
 
 @dataclass(frozen=True, slots=True)
 class InputStatistics:
-    """What is known of a layer's inputs: H, damped, by its Cholesky factor C, H = C Cᵀ."""
+    """What is known of a layer's inputs: H, damped, and its Cholesky factor C, H = C Cᵀ."""
 
     factor: np.ndarray  # float32 [in, in], lower triangular
+    gram: np.ndarray  # float32 [in, in]: H
     lowers: dict[int, np.ndarray] = field(default_factory=dict)  # by the width of their blocks
 
     @classmethod
@@ -31,12 +32,8 @@ class InputStatistics:
         mean = float(np.trace(gram)) / size
         damped = gram.astype(np.float64)
         damped[np.diag_indices(size)] += damping * mean if mean > 0 else 1.0
-        return cls(np.linalg.cholesky(damped).astype(np.float32))
-
-    @property
-    def gram(self) -> np.ndarray:
-        """H, damped, float32 [in, in]."""
-        return self.factor @ self.factor.T
+        factor = np.linalg.cholesky(damped)
+        return cls(factor.astype(np.float32), damped.astype(np.float32))
 
     def unit_lower(self, width: int) -> np.ndarray:
         """L = C · blockdiag(C)⁻¹ for blocks of `width`: the unit factor of H = L D Lᵀ."""

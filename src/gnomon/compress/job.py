@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -57,6 +58,20 @@ class Job:
             replace_durably(temporary, file)
             content = {"sha256": _checksum(file, record), "record": record}
             write_json(self.folder / f"{name}.json", content)
+
+    def load_state(self, name: str) -> dict[str, np.ndarray] | None:
+        """The state that a part was last left in; None if there is none, or it is damaged."""
+        try:
+            return load_file(self.folder / f"{name}.state")
+        except (OSError, SafetensorError):
+            return None
+
+    def save_state(self, name: str, state: Mapping[str, np.ndarray]) -> None:
+        """How far a part has come that is not finished."""
+        with writing(self.folder):
+            temporary = self.folder / "state.tmp"
+            save_file({key: np.ascontiguousarray(array) for key, array in state.items()}, temporary)
+            replace_durably(temporary, self.folder / f"{name}.state")
 
     def scratch(self, name: str) -> Path:
         """An empty folder for what a resumed run does not need."""

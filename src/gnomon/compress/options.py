@@ -11,9 +11,21 @@ from gnomon.errors import UsageError
 
 HEAD_BITS = (2, 3, 4, 8, 16)  # 2-4 trellis, 8 int8, 16 as it is
 
-# What is done beyond rounding: nothing; every block is tuned; and the whole model learns from the
-# original. Each with the calibration tokens that it is used with if nothing was said.
-EFFORTS = {"quick": 16_384, "standard": 32_768, "max": 32_768}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """What is done beyond rounding, and on how much text if nothing was said."""
+
+    calibration_tokens: int
+    is_tuned: bool = False  # every block learns to give the original's output
+    distillation_tokens: int = 0  # fresh ones, on which the whole model learns its predictions
+
+
+EFFORTS = {
+    "quick": Effort(calibration_tokens=16_384),
+    "standard": Effort(calibration_tokens=65_536, is_tuned=True),
+    "max": Effort(calibration_tokens=65_536, is_tuned=True, distillation_tokens=98_304),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +77,13 @@ class CompressOptions:
     @property
     def tokens(self) -> int:
         """`calibration_tokens`, or what suits the effort."""
-        return self.calibration_tokens or EFFORTS[self.effort]
+        return self.calibration_tokens or EFFORTS[self.effort].calibration_tokens
+
+    @property
+    def distillation_tokens(self) -> int:
+        """Tokens beyond those: as many more times what is usual for the effort as they are."""
+        usual = EFFORTS[self.effort]
+        return usual.distillation_tokens * self.tokens // usual.calibration_tokens
 
     @property
     def width(self) -> int:
@@ -82,7 +100,7 @@ class CompressOptions:
     @property
     def target(self) -> Target | None:
         """What the bits are spread for; None where every layer gets as many."""
-        is_tuned = self.effort != "quick"
+        is_tuned = EFFORTS[self.effort].is_tuned
         if self.size_bytes is not None:
             return Target(size_bytes=self.size_bytes, head_bits=self.head_bits, is_tuned=is_tuned)
         if self.bits is not None and not float(self.bits).is_integer():

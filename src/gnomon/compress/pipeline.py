@@ -1,7 +1,6 @@
-"""The compressor: blocks in order, each on the activations of the already rounded ones.
+"""`compress`: a model in, a folder out, whatever happens on the way.
 
-    source model → calibration tokens → for every block: inputs of each group of layers → XXᵀ →
-    rotation and rounding with feedback → the rounded layer in the original's place → … → writer
+    source model → calibration tokens → `Compressor`, block by block → writer
 
 Every finished block is kept on disk (`gnomon.compress.job`), so an interrupted run loses at most
 one. A resumed run gives bit for bit what an uninterrupted one gives.
@@ -11,11 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 import time
-import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,35 +18,21 @@ import numpy as np
 
 import gnomon
 from gnomon.codecs import EncodedWeight
-from gnomon.compress.calibration import calibration_sequences
-from gnomon.compress.drift import Drift
+from gnomon.compress.calibration import calibration_sequences, set_aside
+from gnomon.compress.compressor import Compressor
 from gnomon.compress.estimate import expected_seconds, in_words
-from gnomon.compress.importance import EMBEDDING, HEAD, importance_tokens, measure_importance
-from gnomon.compress.job import Job, open_job, partial_folder, writing
-from gnomon.compress.options import CompressOptions, CompressResult, LayerReport
+from gnomon.compress.importance import HEAD
+from gnomon.compress.job import open_job, partial_folder, writing
+from gnomon.compress.options import EFFORTS, CompressOptions, CompressResult, LayerReport
 from gnomon.compress.part import Part, layer_record, stored_tensors
-from gnomon.compress.plan import plan_bits, require_possible
-from gnomon.compress.rounding import RoundedWeight, WeightRounder
-from gnomon.compress.statistics import (
-    GroupStatistics,
-    add_up,
-    measure_shard,
-    reference_block,
-    support_experts,
-)
+from gnomon.compress.plan import require_possible
+from gnomon.compress.rounding import RoundedWeight
 from gnomon.compress.workers import LocalWorkers, Workers
 from gnomon.compress.writer import plain_tensor, require_ours, write_model
-from gnomon.errors import ModelError, UsageError
+from gnomon.errors import UsageError
 from gnomon.models import Model, require_tokenizer
-from gnomon.models.config import ModelConfig
-from gnomon.models.forward import STEPS, BlockState, advance, embed, rms_norm
-from gnomon.progress import OnProgress, Progress, within
+from gnomon.progress import OnProgress, Progress
 from gnomon.token_ids import require_known_tokens
-
-FINAL_NORM = "model.norm.weight"
-HEAD_PART = "head"  # the job's name for the embedding and the head
-PLAN_PART = "plan"
-SHARD_TOKENS = 4096  # of the calibration, that one task runs
 
 
 def compress(
@@ -77,6 +58,8 @@ def compress(
     output = output.resolve()
     start = time.monotonic()
     require_plain(model)
+    if EFFORTS[options.effort].is_tuned or options.target is not None:
+        require_torch(options)
     if options.target is not None:
         require_possible(model, options.target)
     with writing(output):
@@ -85,18 +68,21 @@ def compress(
     tokens = calibration_sequences(
         require_tokenizer(model),
         file=options.calibration,
-        tokens=options.tokens,
+        tokens=options.tokens + options.distillation_tokens,
         max_context=model.config.max_context,
     )
     require_known_tokens(tokens, vocab_size=model.config.vocab_size)
-    expected = in_words(expected_seconds(model, options, tokens=tokens.size))
+    calibration, fresh = tokens, tokens[:0]
+    if options.distillation_tokens:
+        calibration, fresh = set_aside(tokens, tokens=options.tokens, seed=options.seed)
+    expected = in_words(expected_seconds(model, options, tokens=calibration.size, fresh=fresh.size))
     on_progress(Progress(stage="expected to take", done=0, total=0, detail=expected))
     description = describe_job(model, options, tokens)
     with open_job(output, description, resume=resume, overwrite=overwrite) as job:
         if workers is None:
             folder = job.scratch("activations") if are_activations_on_disk else None
             workers = LocalWorkers(folder=folder)
-        finished = Compressor(model, options, job, workers, on_progress).run(tokens)
+        finished = Compressor(model, options, job, workers, on_progress).run(calibration, fresh)
         gnomon_json = {
             "format": "gnomon",
             "version": 1,
@@ -126,245 +112,20 @@ def compress(
     )
 
 
-class Compressor:
-    """Rounds one model; holds what its steps share."""
-
-    def __init__(
-        self,
-        model: Model,
-        options: CompressOptions,
-        job: Job,
-        workers: Workers,
-        on_progress: OnProgress,
-    ):
-        self.model, self.options, self.job, self.workers = model, options, job, workers
-        self.on_progress = on_progress
-        self.planned: Mapping[str, int] = {}  # bits by name, where they are not all alike
-
-    def run(self, tokens: np.ndarray) -> Part:
-        """Everything that is coded or changed, for calibration tokens [sequences, time]."""
-        config = self.model.config
-        total = config.num_layers + 1
-        finished = self.plan(tokens)
-        table = self.model.weights.load(EMBEDDING)
-        kept_table = self.workers.keep(table)
-        originals = states = self.workers.map_kept(
-            embed_shard, [(config, kept_table, shard) for shard in shards_of(tokens)]
+def require_torch(options: CompressOptions) -> None:
+    """What is learned is learned with PyTorch; a UsageError says so where there is none."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        asked = (
+            "Spreading bits over the layers"
+            if options.target is not None
+            else f"The effort {options.effort}"
         )
-        del kept_table
-        for layer in range(config.num_layers):
-            self._report_block(layer, "(kept)" if self.job.has(block_part(layer)) else "")
-            block, originals, states = self.round_block(layer, originals, states)
-            if not all(self.workers.map(is_finite, [(state,) for state in states])):
-                raise ModelError(
-                    f"The activations after block {layer} are not finite, so there is nothing to "
-                    "calibrate on. Is the model damaged?"
-                )
-            finished |= block
-        self.on_progress(
-            Progress(stage="head", done=config.num_layers, total=total, detail="embedding")
-        )
-        finished |= self.round_head(states, table)
-        self.on_progress(Progress(stage="write", done=total, total=total))
-        return finished
-
-    def plan(self, tokens: np.ndarray) -> Part:
-        """A note of the bits that every matrix gets, chosen once in a job; nothing if all alike."""
-        target = self.options.target
-        if target is None:
-            return Part()
-        part = self.job.load(PLAN_PART)
-        if part is None:
-            importance = measure_importance(
-                self.model,
-                importance_tokens(tokens),
-                seed=derive_seed(self.options.seed, "importance"),
-                on_progress=within("importance", self.on_progress),
-            )
-            plan = plan_bits(self.model, importance, target)
-            note = asdict(plan) | {"sensitivity": dict(importance.sensitivity)}
-            part = Part(notes={PLAN_PART: note})
-            self.job.save(PLAN_PART, part)
-        self.planned = part.notes[PLAN_PART]["bits"]
-        return part
-
-    def block_weights(self, layer: int) -> dict[str, np.ndarray]:
-        prefix = f"model.layers.{layer}."
-        weights = self.model.weights
-        return {name: weights.load(name) for name in weights.names() if name.startswith(prefix)}
-
-    def round_block(
-        self, layer: int, originals: list[Any], states: list[Any]
-    ) -> tuple[Part, list[Any], list[Any]]:
-        """Block `layer` rounded, and what both models' shards are after it."""
-        part, weights = block_part(layer), self.block_weights(layer)
-        references = self._every_shard(reference_block, layer, weights, originals)
-        finished = self.job.load(part)
-        if finished is not None:
-            return finished, references, self._run_block(layer, weights, finished, states)
-        finished, before = Part(), states
-        for step in range(STEPS):
-            current = self.workers.keep(weights | finished.decoded())
-            tasks = [
-                (self.model.config, layer, step, current, *pair)
-                for pair in zip(references, states, strict=True)
-            ]
-            groups = add_up(self.workers.map(measure_shard, tasks))
-            for group in support_experts(groups):
-                finished |= self.round_group(weights, group)
-            current = weights | finished.decoded()
-            states = self._every_shard(advance, layer, current, states, step)
-        if self.options.effort != "quick":
-            finished = self.tune(layer, weights, finished, references, before)
-            states = self._run_block(layer, weights, finished, before)
-        self.job.save(part, finished)
-        return finished, references, states
-
-    def tune(
-        self,
-        layer: int,
-        weights: Mapping[str, np.ndarray],
-        rounded: Part,
-        references: list[Any],
-        before: list[Any],
-    ) -> Part:
-        """The rounded block after training what is continuous in it; see `tuning`."""
-        from gnomon.compress.tuning import tune_block
-
-        def report(progress: Progress) -> None:
-            self._report_block(layer, f"tuning {progress.done}/{progress.total} {progress.detail}")
-
-        tuned = tune_block(
-            self.model.config,
-            layer,
-            encoded={name: weight.encoded for name, weight in rounded.layers.items()},
-            plain={name: weights[name] for name in weights if name not in rounded.layers},
-            hidden=self._hidden(before),
-            target=self._hidden(references),
-            seed=derive_seed(self.options.seed, f"tuning {layer}"),
-            on_progress=report,
-        )
-        notes = {"before": tuned.before, "after": tuned.after, "tokens": tuned.tokens}
-        if tuned.trouble is not None:
-            notes["trouble"] = tuned.trouble
-            self._report_block(layer, f"went back to the best state: {tuned.trouble}")
-        layers = {
-            name: replace(weight, encoded=tuned.encoded[name])
-            for name, weight in rounded.layers.items()
-        }
-        return Part(layers=layers, vectors=tuned.vectors, notes={f"tuning {layer}": notes})
-
-    def _hidden(self, shards: list[Any]) -> np.ndarray:
-        """The residual stream of all shards, float32 [sequences, time, hidden]."""
-        return np.concatenate([self.workers.fetch(shard).hidden for shard in shards])
-
-    def _report_block(self, layer: int, detail: str = "") -> None:
-        count = self.model.config.num_layers
-        detail = f"{layer + 1} of {count} {detail}".rstrip()
-        self.on_progress(Progress(stage="block", done=layer, total=count + 1, detail=detail))
-
-    def _run_block(
-        self, layer: int, weights: Mapping[str, np.ndarray], part: Part, states: list[Any]
-    ) -> list[Any]:
-        current = {**weights, **part.decoded()}
-        for step in range(STEPS):
-            states = self._every_shard(advance, layer, current, states, step)
-        return states
-
-    def _every_shard(
-        self,
-        function: Callable[..., Any],
-        layer: int,
-        weights: Mapping[str, np.ndarray],
-        shards: list[Any],
-        *step: int,
-    ) -> list[Any]:
-        kept = self.workers.keep(weights)
-        tasks = [(self.model.config, layer, *step, kept, shard) for shard in shards]
-        return self.workers.map_kept(function, tasks)
-
-    def round_group(self, weights: Mapping[str, np.ndarray], group: GroupStatistics) -> Part:
-        """The layers of one group, rounded so as to answer as the original's would."""
-        drift = Drift(group)
-        rounder = WeightRounder(
-            group.gram,
-            codec=self.options.codec,
-            bits=self.options.width,
-            input_seed=derive_seed(self.options.seed, input_site(group.names[0])),
-            workers=self.workers,
-        )
-        rounded = {}
-        for name in group.names:
-            seed = derive_seed(self.options.seed, name)
-            weight = drift.compensate(weights[name])
-            bits = self.planned.get(name)
-            rounded[name] = rounder.encode(weight, output_seed=seed, seed=seed, bits=bits)
-        return Part(layers=rounded)
-
-    def round_head(self, states: list[Any], table: np.ndarray) -> Part:
-        """The embedding and the head; they share one matrix where the model ties them."""
-        config = self.model.config
-        names = [
-            name
-            for name in ((EMBEDDING,) if config.is_head_tied else (EMBEDDING, HEAD))
-            if self.planned.get(name, self.options.head_width) != 16
-        ]
-        if not names:
-            return Part()
-        finished = self.job.load(HEAD_PART)
-        if finished is not None:
-            return finished
-        norm = self.model.weights.load(FINAL_NORM)
-        grams = self.workers.map(head_gram, [(config, norm, state) for state in states])
-        gram = np.zeros((config.hidden_size, config.hidden_size), np.float32)
-        for shard in grams:
-            gram += shard
-        rounded = {}
-        for name in names:
-            is_looked_up_only = name == EMBEDDING and not config.is_head_tied
-            inputs = np.eye(config.hidden_size, dtype=np.float32) if is_looked_up_only else gram
-            matrix = table if name == EMBEDDING else self.model.weights.load(HEAD)
-            rounded[name] = self.round_vocabulary(name, matrix, inputs)
-        finished = Part(layers=rounded)
-        self.job.save(HEAD_PART, finished)
-        return finished
-
-    def round_vocabulary(self, name: str, matrix: np.ndarray, gram: np.ndarray) -> RoundedWeight:
-        """A matrix [vocab, hidden]: every row has its own scale, and rows are not mixed.
-
-        So one row can be looked up without decoding the others.
-        """
-        seed = derive_seed(self.options.seed, name)
-        bits = self.planned.get(name, self.options.head_width)
-        codec = "int8" if bits == 8 else "trellis"
-        rounder = WeightRounder(gram, codec=codec, bits=bits, input_seed=seed, workers=self.workers)
-        return rounder.encode(matrix, output_seed=None, seed=seed, has_row_scales=True)
-
-
-def shards_of(tokens: np.ndarray) -> list[np.ndarray]:
-    """Calibration tokens [sequences, time] in shards of about SHARD_TOKENS."""
-    count = max(1, SHARD_TOKENS // tokens.shape[1])
-    return [tokens[start : start + count] for start in range(0, len(tokens), count)]
-
-
-def embed_shard(config: ModelConfig, table: np.ndarray, tokens: np.ndarray) -> BlockState:
-    """A task: the residual stream before the first block."""
-    return BlockState(hidden=embed(config, table, tokens))
-
-
-def is_finite(state: BlockState) -> bool:
-    return bool(np.isfinite(state.hidden).all())
-
-
-def head_gram(config: ModelConfig, norm: np.ndarray, state: BlockState) -> np.ndarray:
-    """A task: XᵀX float32 [hidden, hidden] of what the head reads."""
-    outputs = rms_norm(state.hidden, norm, config).reshape(-1, config.hidden_size)
-    return outputs.T @ outputs
-
-
-def block_part(layer: int) -> str:
-    """The job's name for a block."""
-    return f"block-{layer:04d}"
+        raise UsageError(
+            f"{asked} needs PyTorch, which is not installed: pip install 'gnomon[compress]'. "
+            "Without it there is --effort quick with --bits 2, 3 or 4."
+        ) from error
 
 
 def require_plain(model: Model) -> None:
@@ -413,16 +174,6 @@ def fingerprint(model: Model) -> str:
         with open(file, "rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()
-
-
-def derive_seed(seed: int, purpose: str) -> int:
-    """A 32-bit seed for one use, the same wherever and in whatever order it is asked for."""
-    return zlib.crc32(f"{seed} {purpose}".encode())
-
-
-def input_site(name: str) -> str:
-    """What names the input of a weight's layer: experts of one block read the same vector."""
-    return "input of " + re.sub(r"experts\.\d+\.", "experts.", name)
 
 
 def all_tensors(model: Model, finished: Part) -> dict[str, np.ndarray]:

@@ -112,6 +112,7 @@ class WeightRounder:
                 for rows in task_rows(len(rotated))
             ],
             bits,
+            refinements=REFINEMENTS,
         )
         table, unit = gaussian_table(bits)
         stored = (scales * np.float32(unit)).astype(np.float32)
@@ -136,11 +137,13 @@ class WeightRounder:
         )
         return RoundedWeight(encoded=encoded, relative_error=error / wanted if wanted > 0 else 0.0)
 
-    def _code(self, parts: list[tuple[np.ndarray, np.ndarray]], bits: int) -> list[CodedRows]:
+    def _code(
+        self, parts: list[tuple[np.ndarray, np.ndarray]], bits: int, *, refinements: int
+    ) -> list[CodedRows]:
         if self._kept is None:
             self.statistics.unit_lower(TILE)  # once, before it is shared
             self._kept = self.workers.keep(self.statistics)
-        tasks = [(rows, scales, self._kept, bits) for rows, scales in parts]
+        tasks = [(rows, scales, self._kept, bits, refinements) for rows, scales in parts]
         return list(self.workers.map(code_rows, tasks))
 
     def _best_factor(self, rotated: np.ndarray, scales: np.ndarray, bits: int) -> np.float32:
@@ -148,7 +151,9 @@ class WeightRounder:
         some = rotated[:SCALE_ROWS]
         some_scales = scales[: len(some)] if len(scales) > 1 else scales
         coded = self._code(
-            [(some, some_scales * np.float32(factor)) for factor in SCALE_FACTORS], bits
+            [(some, some_scales * np.float32(factor)) for factor in SCALE_FACTORS],
+            bits,
+            refinements=0,
         )
         errors = [part.error() for part in coded]
         return np.float32(SCALE_FACTORS[int(np.argmin(errors))])
@@ -171,12 +176,16 @@ def task_rows(rows: int) -> list[slice]:
 
 
 def code_rows(
-    weight: np.ndarray, scales: np.ndarray, statistics: InputStatistics, bits: int
+    weight: np.ndarray,
+    scales: np.ndarray,
+    statistics: InputStatistics,
+    bits: int,
+    refinements: int,
 ) -> CodedRows:
     """Rows of a rotated matrix, float32 [rows, in], as the trellis codes them. A task."""
     rounder = TrellisRounder(shape=weight.shape, bits=bits, scales=scales, threads=1)
     rounded = round_with_feedback(weight, statistics, rounder)
-    rounded = refine(weight, rounded, statistics, rounder, passes=REFINEMENTS)
+    rounded = refine(weight, rounded, statistics, rounder, passes=refinements)
     wanted = (weight @ statistics.factor).ravel()
     outputs = (rounded @ statistics.factor).ravel()
     return CodedRows(

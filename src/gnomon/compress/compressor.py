@@ -1,0 +1,377 @@
+"""`Compressor`: rounds one model, block by block, and lets it learn what its effort asks for.
+
+    embedded calibration → for every block and every step of it: sums over the shards → the matrix
+    to round → codes → the step, taken with the rounded layers → … → tuning of the block → … →
+    the head → distillation
+
+Both models' shards of the calibration, and everything heavy that is done with them, belong to the
+workers; what is finished goes to the job, block by block.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from gnomon.codecs import EncodedWeight
+from gnomon.compress.drift import Drift
+from gnomon.compress.importance import EMBEDDING, HEAD, importance_tokens, measure_importance
+from gnomon.compress.job import Job
+from gnomon.compress.options import EFFORTS, CompressOptions
+from gnomon.compress.part import Part
+from gnomon.compress.plan import plan_bits
+from gnomon.compress.rounding import RoundedWeight, WeightRounder
+from gnomon.compress.statistics import (
+    GroupStatistics,
+    add_up,
+    measure_shard,
+    reference_block,
+    support_experts,
+)
+from gnomon.compress.workers import Workers
+from gnomon.errors import ModelError
+from gnomon.models import Model
+from gnomon.models.config import ModelConfig
+from gnomon.models.forward import STEPS, BlockState, advance, embed, rms_norm, run_block
+from gnomon.progress import OnProgress, Progress, within
+
+FINAL_NORM = "model.norm.weight"
+HEAD_PART = "head"  # the job's name for the embedding and the head
+PLAN_PART = "plan"
+DISTILLED_PART = "distillation"
+SHARD_TOKENS = 4096  # of the calibration, that one task runs
+
+
+class Compressor:
+    """Rounds one model; holds what its steps share."""
+
+    def __init__(
+        self,
+        model: Model,
+        options: CompressOptions,
+        job: Job,
+        workers: Workers,
+        on_progress: OnProgress,
+    ):
+        self.model, self.options, self.job, self.workers = model, options, job, workers
+        self.on_progress = on_progress
+        self.planned: Mapping[str, int] = {}  # bits by name, where they are not all alike
+
+    def run(self, tokens: np.ndarray, fresh: np.ndarray) -> Part:
+        """Everything that is coded or changed, for calibration tokens [sequences, time].
+
+        The original alone reads `fresh` ones, if there are any, which the result is then taught.
+        """
+        config = self.model.config
+        total = config.num_layers + 1
+        finished = self.plan(tokens)
+        table = self.model.weights.load(EMBEDDING)
+        kept_table = self.workers.keep(table)
+        originals = states = self.workers.map_kept(
+            embed_shard, [(config, kept_table, shard) for shard in shards_of(tokens)]
+        )
+        teachers = self.workers.map_kept(
+            embed_shard, [(config, kept_table, shard) for shard in shards_of(fresh)]
+        )
+        del kept_table
+        for layer in range(config.num_layers):
+            self._report_block(layer, "(kept)" if self.job.has(block_part(layer)) else "")
+            block, originals, states = self.round_block(layer, originals, states)
+            if not all(self.workers.map(is_finite, [(state,) for state in states])):
+                raise ModelError(
+                    f"The activations after block {layer} are not finite, so there is nothing to "
+                    "calibrate on. Is the model damaged?"
+                )
+            finished |= block
+            if teachers:
+                weights = self.block_weights(layer)
+                teachers = self._every_shard(run_whole_block, layer, weights, teachers)
+        self.on_progress(
+            Progress(stage="head", done=config.num_layers, total=total, detail="embedding")
+        )
+        finished |= self.round_head(states, table)
+        if teachers:
+            finished |= self.distil(finished, fresh, self._hidden(teachers))
+        self.on_progress(Progress(stage="write", done=total, total=total))
+        return finished
+
+    def plan(self, tokens: np.ndarray) -> Part:
+        """A note of the bits that every matrix gets, chosen once in a job; nothing if all alike."""
+        target = self.options.target
+        if target is None:
+            return Part()
+        part = self.job.load(PLAN_PART)
+        if part is None:
+            importance = measure_importance(
+                self.model,
+                importance_tokens(tokens),
+                seed=derive_seed(self.options.seed, "importance"),
+                on_progress=within("importance", self.on_progress),
+            )
+            plan = plan_bits(self.model, importance, target)
+            note = asdict(plan) | {"sensitivity": dict(importance.sensitivity)}
+            part = Part(notes={PLAN_PART: note})
+            self.job.save(PLAN_PART, part)
+        self.planned = part.notes[PLAN_PART]["bits"]
+        return part
+
+    def block_weights(self, layer: int) -> dict[str, np.ndarray]:
+        prefix = f"model.layers.{layer}."
+        weights = self.model.weights
+        return {name: weights.load(name) for name in weights.names() if name.startswith(prefix)}
+
+    def round_block(
+        self, layer: int, originals: list[Any], states: list[Any]
+    ) -> tuple[Part, list[Any], list[Any]]:
+        """Block `layer` rounded, and what both models' shards are after it."""
+        part, weights = block_part(layer), self.block_weights(layer)
+        references = self._every_shard(reference_block, layer, weights, originals)
+        finished = self.job.load(part)
+        if finished is not None:
+            return finished, references, self._run_block(layer, weights, finished, states)
+        finished, before = Part(), states
+        for step in range(STEPS):
+            current = self.workers.keep(weights | finished.decoded())
+            tasks = [
+                (self.model.config, layer, step, current, *pair)
+                for pair in zip(references, states, strict=True)
+            ]
+            groups = add_up(self.workers.map(measure_shard, tasks))
+            for group in support_experts(groups):
+                finished |= self.round_group(weights, group)
+            current = weights | finished.decoded()
+            states = self._every_shard(advance, layer, current, states, step)
+        if EFFORTS[self.options.effort].is_tuned:
+            finished = self.tune(layer, weights, finished, references, before)
+            states = self._run_block(layer, weights, finished, before)
+        self.job.save(part, finished)
+        return finished, references, states
+
+    def tune(
+        self,
+        layer: int,
+        weights: Mapping[str, np.ndarray],
+        rounded: Part,
+        references: list[Any],
+        before: list[Any],
+    ) -> Part:
+        """The rounded block after training what is continuous in it; see `tuning`."""
+        from gnomon.compress.tuning import tune_block
+
+        def report(progress: Progress) -> None:
+            self._report_block(layer, f"tuning {progress.done}/{progress.total} {progress.detail}")
+
+        tuned = tune_block(
+            self.model.config,
+            layer,
+            encoded={name: weight.encoded for name, weight in rounded.layers.items()},
+            plain={name: weights[name] for name in weights if name not in rounded.layers},
+            hidden=self._hidden(before),
+            target=self._hidden(references),
+            seed=derive_seed(self.options.seed, f"tuning {layer}"),
+            on_progress=report,
+        )
+        if tuned.trouble is not None:
+            self._report_block(layer, f"went back to the best state: {tuned.trouble}")
+        return Part(
+            layers=_with_codes(rounded.layers, tuned.encoded),
+            vectors=tuned.vectors,
+            notes={f"tuning {layer}": _learning_notes(tuned)},
+        )
+
+    def distil(self, rounded: Part, tokens: np.ndarray, hidden: np.ndarray) -> Part:
+        """What changes when the whole model learns the original's predictions on `tokens`.
+
+        `hidden` is the original's stream after its last block, float32 [sequences, time, hidden].
+        """
+        finished = self.job.load(DISTILLED_PART)
+        if finished is not None:
+            return finished
+        from gnomon.compress.distillation import Teacher, distill
+
+        weights, head = self.model.weights, EMBEDDING if self.model.config.is_head_tied else HEAD
+        plain = {
+            name: rounded.vectors[name] if name in rounded.vectors else weights.load(name)
+            for name in weights.names()
+            if name not in rounded.layers
+        }
+        learned = distill(
+            self.model.config,
+            encoded={name: weight.encoded for name, weight in rounded.layers.items()},
+            plain=plain,
+            tokens=tokens,
+            teacher=Teacher(
+                hidden=hidden.astype(np.float16),
+                norm=weights.load(FINAL_NORM),
+                head=weights.load(head),
+            ),
+            seed=derive_seed(self.options.seed, "distillation"),
+            state=self.job.load_state(DISTILLED_PART),
+            keep=lambda state: self.job.save_state(DISTILLED_PART, state),
+            on_progress=self.on_progress,
+        )
+        finished = Part(
+            layers=_with_codes(rounded.layers, learned.encoded),
+            vectors=learned.vectors,
+            notes={DISTILLED_PART: _learning_notes(learned)},
+        )
+        self.job.save(DISTILLED_PART, finished)
+        return finished
+
+    def _hidden(self, shards: list[Any]) -> np.ndarray:
+        """The residual stream of all shards, float32 [sequences, time, hidden]."""
+        return np.concatenate([self.workers.fetch(shard).hidden for shard in shards])
+
+    def _report_block(self, layer: int, detail: str = "") -> None:
+        count = self.model.config.num_layers
+        detail = f"{layer + 1} of {count} {detail}".rstrip()
+        self.on_progress(Progress(stage="block", done=layer, total=count + 1, detail=detail))
+
+    def _run_block(
+        self, layer: int, weights: Mapping[str, np.ndarray], part: Part, states: list[Any]
+    ) -> list[Any]:
+        current = {**weights, **part.decoded()}
+        return self._every_shard(run_whole_block, layer, current, states)
+
+    def _every_shard(
+        self,
+        function: Callable[..., Any],
+        layer: int,
+        weights: Mapping[str, np.ndarray],
+        shards: list[Any],
+        *step: int,
+    ) -> list[Any]:
+        kept = self.workers.keep(weights)
+        tasks = [(self.model.config, layer, *step, kept, shard) for shard in shards]
+        return self.workers.map_kept(function, tasks)
+
+    def round_group(self, weights: Mapping[str, np.ndarray], group: GroupStatistics) -> Part:
+        """The layers of one group, rounded so as to answer as the original's would."""
+        drift = Drift(group)
+        rounder = WeightRounder(
+            group.gram,
+            codec=self.options.codec,
+            bits=self.options.width,
+            input_seed=derive_seed(self.options.seed, input_site(group.names[0])),
+            workers=self.workers,
+        )
+        rounded = {}
+        for name in group.names:
+            seed = derive_seed(self.options.seed, name)
+            weight = drift.compensate(weights[name])
+            bits = self.planned.get(name)
+            rounded[name] = rounder.encode(weight, output_seed=seed, seed=seed, bits=bits)
+        return Part(layers=rounded)
+
+    def round_head(self, states: list[Any], table: np.ndarray) -> Part:
+        """The embedding and the head; they share one matrix where the model ties them."""
+        config = self.model.config
+        names = [
+            name
+            for name in ((EMBEDDING,) if config.is_head_tied else (EMBEDDING, HEAD))
+            if self.planned.get(name, self.options.head_width) != 16
+        ]
+        if not names:
+            return Part()
+        finished = self.job.load(HEAD_PART)
+        if finished is not None:
+            return finished
+        norm = self.model.weights.load(FINAL_NORM)
+        grams = self.workers.map(head_gram, [(config, norm, state) for state in states])
+        gram = np.zeros((config.hidden_size, config.hidden_size), np.float32)
+        for shard in grams:
+            gram += shard
+        rounded = {}
+        for name in names:
+            is_looked_up_only = name == EMBEDDING and not config.is_head_tied
+            inputs = np.eye(config.hidden_size, dtype=np.float32) if is_looked_up_only else gram
+            matrix = table if name == EMBEDDING else self.model.weights.load(HEAD)
+            rounded[name] = self.round_vocabulary(name, matrix, inputs)
+        finished = Part(layers=rounded)
+        self.job.save(HEAD_PART, finished)
+        return finished
+
+    def round_vocabulary(self, name: str, matrix: np.ndarray, gram: np.ndarray) -> RoundedWeight:
+        """A matrix [vocab, hidden]: every row has its own scale, and rows are not mixed.
+
+        So one row can be looked up without decoding the others.
+        """
+        seed = derive_seed(self.options.seed, name)
+        bits = self.planned.get(name, self.options.head_width)
+        codec = "int8" if bits == 8 else "trellis"
+        rounder = WeightRounder(gram, codec=codec, bits=bits, input_seed=seed, workers=self.workers)
+        return rounder.encode(matrix, output_seed=None, seed=seed, has_row_scales=True)
+
+
+def _with_codes(
+    layers: Mapping[str, RoundedWeight], encoded: Mapping[str, EncodedWeight]
+) -> dict[str, RoundedWeight]:
+    """The same layers in another coding; their error stays that of the rounding."""
+    return {name: replace(weight, encoded=encoded[name]) for name, weight in layers.items()}
+
+
+def _learning_notes(learned: Learned) -> dict[str, Any]:
+    """What gnomon.json says of a training."""
+    notes = {"before": learned.before, "after": learned.after, "tokens": learned.tokens}
+    return notes if learned.trouble is None else {**notes, "trouble": learned.trouble}
+
+
+class Learned(Protocol):
+    """How a training went: its losses on what was kept aside."""
+
+    @property
+    def before(self) -> float: ...
+    @property
+    def after(self) -> float: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def trouble(self) -> str | None: ...
+
+
+def shards_of(tokens: np.ndarray) -> list[np.ndarray]:
+    """Calibration tokens [sequences, time] in shards of about SHARD_TOKENS."""
+    count = max(1, SHARD_TOKENS // tokens.shape[1])
+    return [tokens[start : start + count] for start in range(0, len(tokens), count)]
+
+
+def embed_shard(config: ModelConfig, table: np.ndarray, tokens: np.ndarray) -> BlockState:
+    """A task: the residual stream before the first block."""
+    return BlockState(hidden=embed(config, table, tokens))
+
+
+def run_whole_block(
+    config: ModelConfig, layer: int, weights: Mapping[str, np.ndarray], state: BlockState
+) -> BlockState:
+    """A task: all steps of a block at once."""
+    return BlockState(hidden=run_block(config, layer, weights, state.hidden))
+
+
+def is_finite(state: BlockState) -> bool:
+    return bool(np.isfinite(state.hidden).all())
+
+
+def head_gram(config: ModelConfig, norm: np.ndarray, state: BlockState) -> np.ndarray:
+    """A task: XᵀX float32 [hidden, hidden] of what the head reads."""
+    outputs = rms_norm(state.hidden, norm, config).reshape(-1, config.hidden_size)
+    return outputs.T @ outputs
+
+
+def block_part(layer: int) -> str:
+    """The job's name for a block."""
+    return f"block-{layer:04d}"
+
+
+def derive_seed(seed: int, purpose: str) -> int:
+    """A 32-bit seed for one use, the same wherever and in whatever order it is asked for."""
+    return zlib.crc32(f"{seed} {purpose}".encode())
+
+
+def input_site(name: str) -> str:
+    """What names the input of a weight's layer: experts of one block read the same vector."""
+    return "input of " + re.sub(r"experts\.\d+\.", "experts.", name)
