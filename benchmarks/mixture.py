@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import tokenizers
 
-from gnomon.compress import CompressOptions, compress, pipeline
+from gnomon.compress import CompressOptions, compress, compressor
 from gnomon.compress.calibration import calibration_sequences
 from gnomon.data import calibration_text, conversations, evaluation_text
 from gnomon.models import Model, open_model, require_tokenizer
@@ -119,13 +119,13 @@ def main() -> None:
 
 @contextmanager
 def help_of_experts(is_given: bool):
-    usual = pipeline.support_experts
+    usual = compressor.support_experts
     try:
         if not is_given:
-            pipeline.support_experts = list
+            compressor.support_experts = list
         yield
     finally:
-        pipeline.support_experts = usual
+        compressor.support_experts = usual
 
 
 def log_probabilities(model: Model, tokens: np.ndarray) -> np.ndarray:
