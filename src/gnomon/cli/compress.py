@@ -19,7 +19,7 @@ from gnomon.errors import UsageError
 from gnomon.progress import within
 
 if TYPE_CHECKING:
-    from gnomon.compress import LayerReport
+    from gnomon.compress import CompressOptions, CompressResult, LayerReport
 
 
 def compress(
@@ -125,6 +125,14 @@ def compress(
         bool,
         typer.Option("--overwrite", help="Replace the folder if it holds an earlier result."),
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="Also write a page (HTML) that shows where the error is and where the bits went.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -183,6 +191,8 @@ def compress(
         )
         raise
 
+    if report is not None:
+        _write_report(report, original.name, options, result)
     if as_json:
         print_json(
             {
@@ -234,6 +244,33 @@ def _workers(ray: str | None) -> contextlib.AbstractContextManager[Any]:
     from gnomon.compress.ray_workers import RayWorkers
 
     return RayWorkers(ray)
+
+
+def _write_report(path: Path, model: str, options: CompressOptions, result: CompressResult) -> None:
+    from gnomon.report import write_report
+
+    if options.size_bytes is not None:
+        asked = f"a file of at most {options.size_bytes:,} bytes"
+    elif options.target is not None:
+        asked = f"{options.bits:g} bits a weight in the blocks on average"
+    else:
+        asked = f"{options.width} bits a weight in the blocks"
+    write_report(
+        path,
+        model=model,
+        measurements=[],
+        layers=result.layers,
+        settings={
+            "codec": options.codec,
+            "asked for": asked,
+            "written": f"{result.size_bytes:,} bytes, {result.bits_per_weight:.3f} bits a weight",
+            "effort": options.effort,
+            "calibration": f"{options.tokens:,} tokens: "
+            + (options.calibration.name if options.calibration else "bundled texts"),
+            "seed": str(options.seed),
+            "time": f"{result.seconds:.0f} s",
+        },
+    )
 
 
 def _spread(layers: Sequence[LayerReport]) -> str:

@@ -13,12 +13,11 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from typing import Any, Protocol
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
-from gnomon.codecs import EncodedWeight
 from gnomon.compress.drift import Drift
 from gnomon.compress.importance import EMBEDDING, HEAD, importance_tokens, measure_importance
 from gnomon.compress.job import Job
@@ -43,7 +42,6 @@ from gnomon.progress import OnProgress, Progress, within
 FINAL_NORM = "model.norm.weight"
 HEAD_PART = "head"  # the job's name for the embedding and the head
 PLAN_PART = "plan"
-DISTILLED_PART = "distillation"
 SHARD_TOKENS = 4096  # of the calibration, that one task runs
 
 
@@ -100,7 +98,17 @@ class Compressor:
         )
         finished |= self.round_head(states)
         if teachers:
-            finished |= self.distil(finished, fresh, self._hidden(teachers))
+            from gnomon.compress.teaching import Lesson, teach
+
+            lesson = Lesson(
+                model=self.model,
+                tokens=fresh,
+                hidden=self._hidden(teachers).astype(np.float16),
+                job=self.job,
+                seed=derive_seed(self.options.seed, "teaching"),
+                on_progress=self.on_progress,
+            )
+            finished = teach(lesson, finished)
         self.on_progress(Progress(stage="write", done=total, total=total))
         return finished
 
@@ -183,52 +191,15 @@ class Compressor:
             seed=derive_seed(self.options.seed, f"tuning {layer}"),
             on_progress=report,
         )
+        notes = {"before": tuned.before, "after": tuned.after, "tokens": tuned.tokens}
         if tuned.trouble is not None:
+            notes["trouble"] = tuned.trouble
             self._report_block(layer, f"went back to the best state: {tuned.trouble}")
         return Part(
-            layers=_with_codes(rounded.layers, tuned.encoded),
+            layers=rounded.recoded(tuned.encoded),
             vectors=tuned.vectors,
-            notes={f"tuning {layer}": _learning_notes(tuned)},
+            notes={f"tuning {layer}": notes},
         )
-
-    def distil(self, rounded: Part, tokens: np.ndarray, hidden: np.ndarray) -> Part:
-        """What changes when the whole model learns the original's predictions on `tokens`.
-
-        `hidden` is the original's stream after its last block, float32 [sequences, time, hidden].
-        """
-        finished = self.job.load(DISTILLED_PART)
-        if finished is not None:
-            return finished
-        from gnomon.compress.distillation import Teacher, distill
-
-        weights, head = self.model.weights, EMBEDDING if self.model.config.is_head_tied else HEAD
-        plain = {
-            name: rounded.vectors[name] if name in rounded.vectors else weights.load(name)
-            for name in weights.names()
-            if name not in rounded.layers
-        }
-        learned = distill(
-            self.model.config,
-            encoded={name: weight.encoded for name, weight in rounded.layers.items()},
-            plain=plain,
-            tokens=tokens,
-            teacher=Teacher(
-                hidden=hidden.astype(np.float16),
-                norm=weights.load(FINAL_NORM),
-                head=weights.load(head),
-            ),
-            seed=derive_seed(self.options.seed, "distillation"),
-            state=self.job.load_state(DISTILLED_PART),
-            keep=lambda state: self.job.save_state(DISTILLED_PART, state),
-            on_progress=self.on_progress,
-        )
-        finished = Part(
-            layers=_with_codes(rounded.layers, learned.encoded),
-            vectors=learned.vectors,
-            notes={DISTILLED_PART: _learning_notes(learned)},
-        )
-        self.job.save(DISTILLED_PART, finished)
-        return finished
 
     def _hidden(self, shards: list[Any]) -> np.ndarray:
         """The residual stream of all shards, float32 [sequences, time, hidden]."""
@@ -311,32 +282,6 @@ class Compressor:
         codec = "int8" if bits == 8 else "trellis"
         rounder = WeightRounder(gram, codec=codec, bits=bits, input_seed=seed, workers=self.workers)
         return rounder.encode(matrix, output_seed=None, seed=seed, has_row_scales=True)
-
-
-def _with_codes(
-    layers: Mapping[str, RoundedWeight], encoded: Mapping[str, EncodedWeight]
-) -> dict[str, RoundedWeight]:
-    """The same layers in another coding; their error stays that of the rounding."""
-    return {name: replace(weight, encoded=encoded[name]) for name, weight in layers.items()}
-
-
-def _learning_notes(learned: Learned) -> dict[str, Any]:
-    """What gnomon.json says of a training."""
-    notes = {"before": learned.before, "after": learned.after, "tokens": learned.tokens}
-    return notes if learned.trouble is None else {**notes, "trouble": learned.trouble}
-
-
-class Learned(Protocol):
-    """How a training went: its losses on what was kept aside."""
-
-    @property
-    def before(self) -> float: ...
-    @property
-    def after(self) -> float: ...
-    @property
-    def tokens(self) -> int: ...
-    @property
-    def trouble(self) -> str | None: ...
 
 
 def shards_of(tokens: np.ndarray) -> list[np.ndarray]:

@@ -59,12 +59,12 @@ def measure_importance(
             "torch is not installed. Install it with: pip install 'gnomon[compress]'. A whole "
             "number of bits for every layer (--bits 2) needs none."
         ) from error
-    sums = _Sums(model)
+    sums = ImportanceSums(model)
     propagate_back(model, tokens, sums, seed=seed, on_progress=on_progress)
     return Importance(sensitivity=sums.sensitivity(tokens.size))
 
 
-class _Sums:
+class ImportanceSums:
     """Adds up what the backward pass shows."""
 
     def __init__(self, model: Model):

@@ -14,6 +14,7 @@ difference in units of its own size, so that one step width suits them all.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -115,11 +116,14 @@ class TrellisLayer(nn.Module):
         self.input_signs = None if seed is None else torch.from_numpy(signs(int(seed), columns))
         scales = output_scales(encoded)
         self.output_scales = None if scales is None else TrainedVector(scales)
+        self.observer: ProductObserver | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if self.input_signs is not None:
             x = rotate(x * self.input_signs)
-        y = F.linear(x, self.values.float()) * self.row_scales()
+        y = _Product.apply(x.flatten(0, -2), self).unflatten(0, x.shape[:-1])
+        assert isinstance(y, Tensor)
+        y = y * self.row_scales()
         return y if self.output_scales is None else rotate(y) * self.output_scales()
 
     def rows(self, index: Tensor) -> Tensor:
@@ -128,11 +132,41 @@ class TrellisLayer(nn.Module):
         x = self.values[index].float() * self.row_scales()[index][..., None]
         return x if self.input_signs is None else rotate(x) * self.input_signs
 
+    def replace_codes(self, codes: np.ndarray, values: Tensor) -> None:
+        """Other codes for the same settings, and the values int8 [out, in] they stand for."""
+        self.source = _changed(self.source, {**self.source.tensors, "codes": codes})
+        self.values = values
+
     def encoded(self) -> EncodedWeight:
         tensors = dict(self.source.tensors) | {"scales": self.row_scales.stored(np.float16)}
         if self.output_scales is not None:
             tensors[OUTPUT_SCALES] = self.output_scales.stored(np.float16)
         return _changed(self.source, tensors)
+
+
+class ProductObserver(Protocol):
+    """Is told of a product V x on the way back."""
+
+    def __call__(self, x: Tensor, gradient: Tensor) -> None:
+        """The inputs [rows, in] and the gradient of the loss by the outputs [rows, out]."""
+        ...
+
+
+class _Product(torch.autograd.Function):
+    """V x for V in int8, which no float copy of V is remembered for."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: TrellisLayer) -> Tensor:
+        ctx.layer = layer
+        ctx.save_for_backward(x if layer.observer is not None else x.new_empty(0))
+        return x @ layer.values.float().T
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
+        if ctx.layer.observer is not None:
+            ctx.layer.observer(*ctx.saved_tensors, gradient)
+        return gradient @ ctx.layer.values.float(), None
 
 
 class AdditiveLayer(nn.Module):
