@@ -68,8 +68,7 @@ class Compressor:
         config = self.model.config
         total = config.num_layers + 1
         finished = self.plan(tokens)
-        table = self.model.weights.load(EMBEDDING)
-        kept_table = self.workers.keep(table)
+        kept_table = self.workers.keep(self.model.weights.load(EMBEDDING))
         originals = states = self.workers.map_kept(
             embed_shard, [(config, kept_table, shard) for shard in shards_of(tokens)]
         )
@@ -79,20 +78,25 @@ class Compressor:
         del kept_table
         for layer in range(config.num_layers):
             self._report_block(layer, "(kept)" if self.job.has(block_part(layer)) else "")
-            block, originals, states = self.round_block(layer, originals, states)
+            # What is replaced or deleted here would else stay beside the next block's.
+            weights = self.block_weights(layer)
+            kept = self.workers.keep(weights)
+            originals = self._every_shard(reference_block, layer, kept, originals)
+            if teachers:
+                teachers = self._every_shard(run_whole_block, layer, kept, teachers)
+            del kept
+            block, states = self.round_block(layer, weights, originals, states)
+            del weights
             if not all(self.workers.map(is_finite, [(state,) for state in states])):
                 raise ModelError(
                     f"The activations after block {layer} are not finite, so there is nothing to "
                     "calibrate on. Is the model damaged?"
                 )
             finished |= block
-            if teachers:
-                weights = self.block_weights(layer)
-                teachers = self._every_shard(run_whole_block, layer, weights, teachers)
         self.on_progress(
             Progress(stage="head", done=config.num_layers, total=total, detail="embedding")
         )
-        finished |= self.round_head(states, table)
+        finished |= self.round_head(states)
         if teachers:
             from gnomon.compress.teaching import Lesson, teach
 
@@ -134,17 +138,20 @@ class Compressor:
         return {name: weights.load(name) for name in weights.names() if name.startswith(prefix)}
 
     def round_block(
-        self, layer: int, originals: list[Any], states: list[Any]
-    ) -> tuple[Part, list[Any], list[Any]]:
-        """Block `layer` rounded, and what both models' shards are after it."""
-        part, weights = block_part(layer), self.block_weights(layer)
-        references = self._every_shard(reference_block, layer, weights, originals)
+        self,
+        layer: int,
+        weights: Mapping[str, np.ndarray],
+        references: list[Any],
+        states: list[Any],
+    ) -> tuple[Part, list[Any]]:
+        """Block `layer` rounded, and the rounded model's shards after it."""
+        part = block_part(layer)
         finished = self.job.load(part)
         if finished is not None:
-            return finished, references, self._run_block(layer, weights, finished, states)
+            return finished, self._run_block(layer, weights, finished, states)
         finished, before = Part(), states
+        current = self.workers.keep(weights)
         for step in range(STEPS):
-            current = self.workers.keep(weights | finished.decoded())
             tasks = [
                 (self.model.config, layer, step, current, *pair)
                 for pair in zip(references, states, strict=True)
@@ -152,13 +159,13 @@ class Compressor:
             groups = add_up(self.workers.map(measure_shard, tasks))
             for group in support_experts(groups):
                 finished |= self.round_group(weights, group)
-            current = weights | finished.decoded()
+            current = self.workers.keep({**weights, **finished.decoded()})
             states = self._every_shard(advance, layer, current, states, step)
         if EFFORTS[self.options.effort].is_tuned:
             finished = self.tune(layer, weights, finished, references, before)
             states = self._run_block(layer, weights, finished, before)
         self.job.save(part, finished)
-        return finished, references, states
+        return finished, states
 
     def tune(
         self,
@@ -206,19 +213,18 @@ class Compressor:
     def _run_block(
         self, layer: int, weights: Mapping[str, np.ndarray], part: Part, states: list[Any]
     ) -> list[Any]:
-        current = {**weights, **part.decoded()}
+        current = self.workers.keep({**weights, **part.decoded()})
         return self._every_shard(run_whole_block, layer, current, states)
 
     def _every_shard(
         self,
         function: Callable[..., Any],
         layer: int,
-        weights: Mapping[str, np.ndarray],
+        weights: Any,  # kept
         shards: list[Any],
         *step: int,
     ) -> list[Any]:
-        kept = self.workers.keep(weights)
-        tasks = [(self.model.config, layer, *step, kept, shard) for shard in shards]
+        tasks = [(self.model.config, layer, *step, weights, shard) for shard in shards]
         return self.workers.map_kept(function, tasks)
 
     def round_group(self, weights: Mapping[str, np.ndarray], group: GroupStatistics) -> Part:
@@ -239,7 +245,7 @@ class Compressor:
             rounded[name] = rounder.encode(weight, output_seed=seed, seed=seed, bits=bits)
         return Part(layers=rounded)
 
-    def round_head(self, states: list[Any], table: np.ndarray) -> Part:
+    def round_head(self, states: list[Any]) -> Part:
         """The embedding and the head; they share one matrix where the model ties them."""
         config = self.model.config
         names = [
@@ -261,8 +267,7 @@ class Compressor:
         for name in names:
             is_looked_up_only = name == EMBEDDING and not config.is_head_tied
             inputs = np.eye(config.hidden_size, dtype=np.float32) if is_looked_up_only else gram
-            matrix = table if name == EMBEDDING else self.model.weights.load(HEAD)
-            rounded[name] = self.round_vocabulary(name, matrix, inputs)
+            rounded[name] = self.round_vocabulary(name, self.model.weights.load(name), inputs)
         finished = Part(layers=rounded)
         self.job.save(HEAD_PART, finished)
         return finished

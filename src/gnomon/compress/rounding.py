@@ -100,7 +100,8 @@ class WeightRounder:
         self, weight: np.ndarray, bits: int, output_seed: int | None, has_row_scales: bool
     ) -> RoundedWeight:
         rotated = rotate_weight(weight, input_seed=self.input_seed, output_seed=output_seed)
-        rms = np.sqrt(np.mean(rotated**2, axis=1 if has_row_scales else None)).reshape(-1)
+        powers = np.einsum("ij,ij->i", rotated, rotated) / rotated.shape[1]  # without a copy
+        rms = np.sqrt(powers if has_row_scales else powers.mean(keepdims=True))
         scales = np.where(rms > 0, rms, 1).astype(np.float32)
         scales *= self._best_factor(rotated, scales, bits)
         if has_row_scales:
