@@ -28,6 +28,14 @@ def test_more_effort_takes_longer(tiny, options, monkeypatch):
     assert quick < standard < 20 * quick
 
 
+def test_spreading_the_bits_takes_a_backward_pass_more(tiny, options, monkeypatch):
+    monkeypatch.setattr(estimate, "measured_flops_per_second", lambda: 1e9)
+    alike, spread = (
+        expected_seconds(tiny, replace(options, bits=bits), tokens=2048) for bits in (2, 2.5)
+    )
+    assert alike < spread < 2 * alike
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [

@@ -35,8 +35,10 @@ def test_a_mean_width_is_met_and_the_model_runs(model_type, tmp_path, options):
     assert logits.shape == (model.config.vocab_size,)
 
 
-@pytest.mark.parametrize("effort", ["quick", "standard"])
-@pytest.mark.parametrize("size_bytes", [40_000, 52_345])
+@pytest.mark.parametrize(
+    ("effort", "size_bytes"),
+    [("quick", 40_000), ("quick", 52_345), ("standard", 43_210), ("max", 60_000)],
+)
 def test_a_size_is_met(size_bytes, effort, tiny, tmp_path, options):
     options = replace(options, size_bytes=size_bytes, effort=effort)
     result = compress(tiny, tmp_path / "out", options=options)

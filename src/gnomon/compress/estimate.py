@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from gnomon.compress.importance import TOKENS as IMPORTANCE_TOKENS
 from gnomon.compress.options import EFFORTS, CompressOptions
 from gnomon.models import Model
 from gnomon.models.architectures import linear_groups
@@ -30,6 +31,8 @@ def expected_seconds(
     if EFFORTS[options.effort].is_tuned:
         flops += tuning_flops(model, tokens=tokens)
     flops += distillation_flops(model, tokens=fresh)
+    if options.target is not None:
+        flops += importance_flops(model, tokens=min(tokens, IMPORTANCE_TOKENS))
     return SLOWDOWN * flops / measured_flops_per_second()
 
 
@@ -69,6 +72,12 @@ def distillation_flops(model: Model, *, tokens: int) -> float:
     """The original's pass; then, for every token, the model forward, again, and backward."""
     head = math.prod(model.weights.shape("model.embed_tokens.weight"))
     return 2 * tokens * (4 * _used_weights(model) + 5 * head)
+
+
+def importance_flops(model: Model, *, tokens: int) -> float:
+    """The original forward, its blocks again, and backward."""
+    head = math.prod(model.weights.shape("model.embed_tokens.weight"))
+    return 2 * tokens * (3 * _used_weights(model) + 2 * head)
 
 
 def _used_weights(model: Model) -> float:
