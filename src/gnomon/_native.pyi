@@ -130,3 +130,18 @@ def trellis_encode(
     threads: int = 0,
 ) -> None:
     """Writes codes u8 [n, 32 * bits] and values f32 [n, 256] nearest to sequences f32 [n, 256]."""
+
+def beam_search(
+    targets: np.ndarray,
+    values: np.ndarray,
+    coupling: np.ndarray,
+    factors: np.ndarray,
+    codebooks: np.ndarray,
+    codes: np.ndarray,
+    *,
+    is_sweep: bool,
+    beam: int,
+    width: int,
+    threads: int = 0,
+) -> None:
+    """Writes codes u8 [rows, columns / 8, books]; see cpp/codecs/beam_search.h."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gnomon.codecs import CODECS, EncodedWeight
-from gnomon.codecs.aq import AqRounder
+from gnomon.codecs import CODECS, EncodedWeight, decode
 from gnomon.codecs.int8 import Int8Rounder
 from gnomon.codecs.rotation import rotate_gram, rotate_weight
 from gnomon.codecs.trellis import TrellisRounder
+from gnomon.compress.aq_encoder import AqEncoder
 from gnomon.compress.feedback import InputStatistics, round_with_feedback
 
 SCALE_FACTORS = (0.88, 0.94, 1.0, 1.06)  # of the rotated matrix's root mean square
@@ -35,6 +35,7 @@ class WeightRounder:
         self.codec, self.bits = codec, bits
         self.input_seed = input_seed if CODECS[codec].is_rotated else None
         self.statistics = InputStatistics.from_gram(rotate_gram(gram, seed=self.input_seed))
+        self.additive: AqEncoder | None = None
 
     def encode(
         self,
@@ -48,12 +49,10 @@ class WeightRounder:
         if self.codec == "trellis":
             return self._encode_trellis(weight, output_seed, has_row_scales)
         if self.codec == "aq":
-            rng = np.random.default_rng(seed)
-            rounder = AqRounder(weight, codebooks=self.bits, rng=rng)
-            rounded = round_with_feedback(weight, self.statistics, rounder)
-            tensors = {"codes": rounder.codes, "codebooks": rounder.codebooks}
-            tensors["scales"] = rounder.scales
-            return self._result(weight, rounded, tensors, {"codebooks": self.bits})
+            if self.additive is None:
+                self.additive = AqEncoder(self.statistics)
+            encoded = self.additive.encode(weight, codebooks=self.bits, seed=seed)
+            return self._result(weight, decode(encoded), encoded.tensors, {})
         int8 = Int8Rounder(weight)
         rounded = round_with_feedback(weight, self.statistics, int8)
         return self._result(weight, rounded, {"codes": int8.codes, "scales": int8.scales}, {})
