@@ -6,6 +6,7 @@
 #include <string>
 
 #include "codecs/beam_search.h"
+#include "codecs/codewords.h"
 #include "codecs/viterbi.h"
 
 namespace nb = nanobind;
@@ -79,6 +80,33 @@ void search(const Floats<2>& targets, const Floats<2>& values, const Floats<2>& 
     beam_search(job, pool, isa);
 }
 
+using FlatCodes = nb::ndarray<const uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+void require_codebooks(const FlatCodes& codes, size_t vectors, size_t width, size_t books, size_t entries,
+                       size_t length) {
+    if (vectors != codes.shape(0) || books != codes.shape(1) || width != 8 || entries != 256 || length != 8)
+        throw std::invalid_argument(
+            "Expected codes [count, books], vectors [count, 8] and codebooks [books, 256, 8].");
+}
+
+void add(const FlatCodes& codes, const Floats<3>& codebooks,
+         const nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>& sums) {
+    require_codebooks(codes, sums.shape(0), sums.shape(1), codebooks.shape(0), codebooks.shape(1),
+                      codebooks.shape(2));
+    nb::gil_scoped_release release;
+    add_codewords(codes.data(), static_cast<int64_t>(codes.shape(0)), static_cast<int64_t>(codes.shape(1)),
+                  codebooks.data(), sums.data());
+}
+
+void sum_up(const FlatCodes& codes, const Floats<2>& vectors,
+            const nb::ndarray<double, nb::ndim<3>, nb::c_contig, nb::device::cpu>& totals) {
+    require_codebooks(codes, vectors.shape(0), vectors.shape(1), totals.shape(0), totals.shape(1),
+                      totals.shape(2));
+    nb::gil_scoped_release release;
+    sum_by_codeword(codes.data(), static_cast<int64_t>(codes.shape(0)), static_cast<int64_t>(codes.shape(1)),
+                    vectors.data(), totals.data());
+}
+
 }  // namespace
 
 void bind_codecs(nb::module_& m) {
@@ -91,4 +119,8 @@ void bind_codecs(nb::module_& m) {
           nb::arg("codebooks").noconvert(), nb::arg("codes").noconvert(), nb::kw_only(),
           nb::arg("is_sweep"), nb::arg("beam"), nb::arg("width"), nb::arg("threads") = 0,
           "Writes the codes of every row. See cpp/codecs/beam_search.h.");
+    m.def("add_codewords", &add, nb::arg("codes").noconvert(), nb::arg("codebooks").noconvert(),
+          nb::arg("sums").noconvert(), "Writes Σ_k codebooks[k, codes[i, k]]. See cpp/codecs/codewords.h.");
+    m.def("sum_by_codeword", &sum_up, nb::arg("codes").noconvert(), nb::arg("vectors").noconvert(),
+          nb::arg("totals").noconvert(), "Writes, for every codeword, the sum of the vectors that use it.");
 }

@@ -32,7 +32,8 @@ struct BeamSearchJob {
 
 constexpr int kMostBooks = 8, kMostBeam = 16;
 
-// The same input gives the same codes whatever the instruction set and the number of threads.
+// The same input gives the same codes whatever the number of threads, with AVX2 and with AVX-512. The
+// scalar form rounds each product and may choose otherwise where two costs are all but equal.
 void beam_search(const BeamSearchJob& job, ThreadPool& pool, Isa isa);
 
 }  // namespace gnomon

@@ -1,5 +1,4 @@
-// The search itself, a few rows at a time; vectors run along codewords or along columns, so that
-// every number is the same sum in the same order however many lanes there are.
+// The search itself, a few rows at a time; vectors run along codewords or along columns.
 // Included once by each beam_search_<isa>.cpp; everything is in an anonymous namespace because each
 // of those files is compiled with other flags.
 #pragma once
@@ -54,6 +53,7 @@ struct Partial {
     int parent;
     bool is_kept;  // the group keeps the codes and values it had
     uint8_t codes[kMostBooks];
+    float rest[kGroup];  // (t − their sum) F
 };
 
 // One codeword more.
@@ -120,9 +120,7 @@ public:
           next_targets_(targets_.size()),
           steps_(size(rows * groups_ * job.beam)),
           words_(size(job.books * kGroup * kCodewords)),
-          norms_(size(job.books * kCodewords)),
-          products_(size(job.books * job.books * kCodewords * kCodewords)),
-          alone_(size(job.beam * job.books * kCodewords)) {
+          norms_(size(job.books * kCodewords)) {
         for (int64_t r = 0; r < rows; ++r) {
             states_[size(r)].count = 1;
             states_[size(r)].costs[0] = 0;
@@ -160,10 +158,6 @@ private:
     const float* before(int64_t r, int64_t g) const {
         return job_.values + (first_ + r) * job_.columns + g * kGroup;
     }
-    float* products(int j, int k, int code) {
-        return products_.data() + ((j * job_.books + k) * kCodewords + code) * kCodewords;
-    }
-
     static void through(const float* x, const float* factor, float* y) {
         float sum[kGroup] = {};
         for (int d = 0; d < kGroup; ++d)
@@ -177,38 +171,15 @@ private:
         return sum;
     }
 
-    // out[256] = start + factor · Σ_d x[d] · words[d]
-    static void add_products(const float* words, const float* x, float factor, const float* start, float* out) {
-        float scaled[kGroup];
-        for (int d = 0; d < kGroup; ++d) scaled[d] = factor * x[d];
-        for (int i = 0; i < kCodewords; i += kLanes) {
-            Vector sum = start == nullptr ? Vector{} : load(start + i);
-            for (int d = 0; d < kGroup; ++d) sum += load(words + d * kCodewords + i) * scaled[d];
-            store(out + i, sum);
-        }
-    }
-
-    // The codebooks as the metric of one group sees them: [books][8][256], squared norms, and twice
-    // the inner products of codewords of different books.
+    // The codebooks as the metric of one group sees them: [books][8][256], and squared norms.
     void see_codebooks(const float* factor) {
-        for (int k = 0; k < job_.books; ++k) {
-            float* words = words_.data() + k * kGroup * kCodewords;
+        for (int k = 0; k < job_.books; ++k)
             for (int i = 0; i < kCodewords; ++i) {
                 float word[kGroup];
                 through(job_.codebooks + (k * kCodewords + i) * kGroup, factor, word);
-                for (int d = 0; d < kGroup; ++d) words[d * kCodewords + i] = word[d];
+                for (int d = 0; d < kGroup; ++d) words_[size((k * kGroup + d) * kCodewords + i)] = word[d];
                 norms_[size(k * kCodewords + i)] = square(word);
-                for (int j = k + 1; j < job_.books; ++j)
-                    std::memcpy(products(k, j, i), word, sizeof word);  // to be multiplied below
             }
-        }
-        for (int k = 0; k < job_.books; ++k)
-            for (int j = 0; j < k; ++j)
-                for (int i = 0; i < kCodewords; ++i) {
-                    float word[kGroup];
-                    std::memcpy(word, products(j, k, i), sizeof word);
-                    add_products(words_.data() + k * kGroup * kCodewords, word, 2, nullptr, products(j, k, i));
-                }
     }
 
     // All code sets of a row by group g.
@@ -218,16 +189,16 @@ private:
         partials_.resize(size(state.count));
         for (int h = 0; h < state.count; ++h) {
             const float* target = set(targets_, r, h) + g * kGroup;
-            float rest[kGroup], saved[kGroup] = {};
-            through(target, factor, rest);
+            Partial& none = partials_[size(h)];
+            none = {};
+            none.parent = h;
+            through(target, factor, none.rest);
+            float saved[kGroup] = {};
             if (job_.is_sweep) {
                 for (int d = 0; d < kGroup; ++d) saved[d] = target[d] - before(r, g)[d];
                 through(saved, factor, saved);
             }
-            partials_[size(h)] = {state.costs[h] - square(saved) + square(rest), h, false, {}};
-            for (int k = 0; k < job_.books; ++k)
-                add_products(words_.data() + k * kGroup * kCodewords, rest, -2, norms_.data() + k * kCodewords,
-                             alone_.data() + (h * job_.books + k) * kCodewords);
+            none.cost = state.costs[h] - square(saved) + square(none.rest);
         }
         for (int k = 0; k < job_.books - 1; ++k) keep_best_of_each_place(state.count, k);
         cheapest_.clear(job_.beam);
@@ -242,10 +213,27 @@ private:
         choose(state, r, g);
     }
 
-    Vector cost_of(const Partial& partial, int k, int i) {
-        Vector cost = load(alone_.data() + (partial.parent * job_.books + k) * kCodewords + i) + partial.cost;
-        for (int j = 0; j < k; ++j) cost += load(products(j, k, partial.codes[j]) + i);
-        return cost;
+    // What partial sums cost with one codeword of book k more, many codewords at a time.
+    struct Costs {
+        Costs(const RowsSearch& search, const Partial& partial, int k)
+            : words(search.words_.data() + k * kGroup * kCodewords),
+              norms(search.norms_.data() + k * kCodewords),
+              cost(partial.cost) {
+            for (int d = 0; d < kGroup; ++d) factors[d] = -2 * partial.rest[d];
+        }
+        Vector operator[](int i) const {
+            Vector sum = load(norms + i) + cost;
+            for (int d = 0; d < kGroup; ++d) sum += load(words + d * kCodewords + i) * factors[d];
+            return sum;
+        }
+        const float *words, *norms;
+        float cost, factors[kGroup];
+    };
+
+    void add_codeword(Partial& partial, int k, int code) const {
+        partial.codes[k] = static_cast<uint8_t>(code);
+        for (int d = 0; d < kGroup; ++d)
+            partial.rest[d] -= words_[size((k * kGroup + d) * kCodewords + code)];
     }
 
     // Codeword i has the place i mod width; of every code set, the cheapest sum at each place goes on.
@@ -257,18 +245,20 @@ private:
             for (int h = 0; h < count; ++h) {
                 Vector least = Vector{} + 3e38f;
                 Index which = {};
-                for (; from < partials_.size() && partials_[from].parent == h; ++from)
+                for (; from < partials_.size() && partials_[from].parent == h; ++from) {
+                    const Costs costs(*this, partials_[from], k);
                     for (int i = place; i < kCodewords; i += job_.width) {
-                        const Vector cost = cost_of(partials_[from], k, i);
+                        const Vector cost = costs[i];
                         const Index is_less = cost < least;
                         least = is_less ? cost : least;
                         which = is_less ? (Index{} + (static_cast<int>(from) * kCodewords + i)) : which;
                     }
+                }
                 for (int lane = 0; lane < kLanes; ++lane) {
                     Partial& next = next_partials_[size(h * job_.width + place + lane)];
                     next = partials_[size(which[lane] / kCodewords)];
                     next.cost = least[lane];
-                    next.codes[k] = static_cast<uint8_t>(which[lane] % kCodewords + lane);
+                    add_codeword(next, k, which[lane] % kCodewords + lane);
                 }
             }
         }
@@ -280,8 +270,9 @@ private:
         const int k = job_.books - 1;
         const Partial& partial = partials_[size(from)];
         const bool is_present = present != nullptr && std::memcmp(partial.codes, present, size(k)) == 0;
+        const Costs costs(*this, partial, k);
         for (int i = 0; i < kCodewords; i += kLanes) {
-            const Vector cost = cost_of(partial, k, i);
+            const Vector cost = costs[i];
             for (unsigned lanes = lanes_below(cost, cheapest_.threshold()); lanes != 0; lanes &= lanes - 1) {
                 const int lane = __builtin_ctz(lanes);
                 if (!is_present || i + lane != present[k]) cheapest_.offer({cost[lane], from, i + lane});
@@ -292,7 +283,7 @@ private:
     Partial extended(const Extension& extension, const uint8_t* present) const {
         Partial next;
         if (extension.from < 0) {
-            next = {extension.cost, -1 - extension.from, true, {}};
+            next = {extension.cost, -1 - extension.from, true, {}, {}};
             std::memcpy(next.codes, present, size(job_.books));
         } else {
             next = partials_[size(extension.from)];
@@ -346,8 +337,6 @@ private:
     std::vector<float> targets_, next_targets_;  // [rows][beam][columns]
     std::vector<Step> steps_;                    // [rows][groups][beam]
     std::vector<float> words_, norms_;           // of the group at hand
-    std::vector<float> products_;                // [books][books][256][256], the first < the second
-    std::vector<float> alone_;                   // [beam][books][256]: a codeword's cost by itself
     std::vector<Partial> partials_, next_partials_;
     Cheapest cheapest_;
 };

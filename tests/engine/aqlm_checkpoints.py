@@ -36,7 +36,7 @@ def quantized_model(
 ) -> transformers.PreTrainedModel:
     """A random llama with AQLM layers, head and embedding plain."""
     config = transformers.LlamaConfig(
-        **{**BASE, "tie_word_embeddings": is_tied}, attention_bias=has_bias, mlp_bias=has_bias
+        **{**BASE, "tie_word_embeddings": is_tied}, attention_bias=has_bias
     )
     config._attn_implementation = "eager"
     torch.manual_seed(3)

@@ -119,55 +119,65 @@ def search_plainly(
 ) -> np.ndarray:
     """`search`, row by row and sum by sum."""
     targets, values = _start(weight, view, codebooks, codes)
-    rows = [
-        _search_row(targets[r], values[r], None if codes is None else codes[r], view, codebooks,
-                    beam=beam, width=width)
-        for r in range(len(weight))
-    ]  # fmt: skip
+    rows = []
+    for r in range(len(weight)):
+        present = None if codes is None else codes[r]
+        rows.append(
+            _search_row(
+                targets[r], values[r], present, view, codebooks.astype(np.float64), beam=beam, width=width
+            )
+        )
     return np.array(rows, dtype=np.uint8)
 
 
-def _search_row(targets, values, codes, view, codebooks, *, beam, width):
-    """The best code set [in / 8, K] of one row; a set is (cost, targets, codes of the groups)."""
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """The first codewords of a group, to go on from the code set number `parent` of the row."""
+
+    cost: float
+    parent: int
+    codes: tuple[int, ...]
+    value: np.ndarray  # [8]
+
+
+def _search_row(targets, values, present, view, codebooks, *, beam, width):
+    """The best codes [in / 8, K] of one row. A code set is (cost, targets, codes of its groups)."""
     sets = [(0.0, targets.astype(np.float64), [])]
     for g in reversed(range(len(view.factors))):
-        group, factor = slice(GROUP * g, GROUP * (g + 1)), view.factors[g].astype(np.float64)
-        found = []
-        sums = []  # (cost, set, codes, ŵ_g)
-        for cost, moved, before in sets:
-            is_sweep = codes is not None
-            saved = np.sum(((moved[group] - values[group]) @ factor) ** 2) if is_sweep else 0.0
-            sums.append((cost - saved, moved, before, [], np.zeros(GROUP)))
-            if is_sweep:  # the group may keep what it has
-                found.append((cost, moved, before, list(codes[g]), values[group]))
-        for k, book in enumerate(codebooks.astype(np.float64)):
-            longer = [
-                (
-                    base + np.sum(((moved[group] - value - word) @ factor) ** 2),
-                    (base, moved, before, [*chosen, i], value + word),
-                )
-                for base, moved, before, chosen, value in sums
-                for i, word in enumerate(book)
-            ]
-            longer.sort(key=lambda pair: pair[0])
+        columns, factor = slice(GROUP * g, GROUP * (g + 1)), view.factors[g].astype(np.float64)
+        kept, sums = [], []
+        for parent, (cost, moved, _) in enumerate(sets):
+            saved = 0.0
+            if present is not None:  # the group may keep what it has
+                saved = np.sum(((moved[columns] - values[columns]) @ factor) ** 2)
+                kept.append(_Sum(cost, parent, tuple(present[g].tolist()), values[columns]))
+            sums.append(_Sum(cost - saved, parent, (), np.zeros(GROUP)))
+        base = [total.cost for total in sums]
+        for k, book in enumerate(codebooks):
+            longer = []
+            for total in sums:
+                rest = sets[total.parent][1][columns] - total.value - book  # [256, 8]
+                costs = base[total.parent] + np.sum((rest @ factor) ** 2, axis=1)
+                longer += [
+                    _Sum(costs[i], total.parent, (*total.codes, i), total.value + book[i])
+                    for i in range(len(book))
+                ]
+            longer.sort(key=lambda total: total.cost)
             if k < len(codebooks) - 1:
                 best = {}
-                for _, partial in longer:
-                    best.setdefault((id(partial[1]), partial[3][-1] % width), partial)
+                for total in longer:
+                    best.setdefault((total.parent, total.codes[-1] % width), total)
                 sums = list(best.values())
             else:
-                found += [(cost, *partial[1:]) for cost, partial in longer]
-        kept = sorted(_distinct(found), key=lambda entry: entry[0])[:beam]
-        sets = []
-        for cost, moved, before, chosen, value in kept:
-            change = values[group] - value
-            sets.append((cost, moved + change @ view.coupling[group], [chosen, *before]))
+                same = {(total.parent, total.codes) for total in kept}
+                kept += [total for total in longer if (total.parent, total.codes) not in same]
+        kept.sort(key=lambda total: total.cost)
+        sets = [
+            (
+                total.cost,
+                sets[total.parent][1] + (values[columns] - total.value) @ view.coupling[columns],
+                [total.codes, *sets[total.parent][2]],
+            )
+            for total in kept[:beam]
+        ]
     return sets[0][2]
-
-
-def _distinct(found):
-    """Of sets that went on from the same one with the same codes, the first."""
-    seen = {}
-    for entry in found:
-        seen.setdefault((id(entry[1]), tuple(int(code) for code in entry[3])), entry)
-    return list(seen.values())

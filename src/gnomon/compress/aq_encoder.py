@@ -22,12 +22,12 @@ from gnomon.errors import UsageError
 class AqEffort:
     """How long to look."""
 
-    beam: int = 1  # code sets of a row
+    beam: int = 4  # code sets of a row in a first search and in the last sweep
     width: int = 16  # sums within a group, for each
-    rows: int = 256  # that codebooks are learned on
-    vectors: int = 8192  # that they start from
+    rows: int = 512  # that codebooks are learned on
+    vectors: int = 4096  # that they start from
     rounds: int = 6  # of codebooks, scales and codes on those rows
-    last_rounds: int = 2  # on all
+    last_rounds: int = 3  # on all
 
 
 class AqEncoder:
@@ -56,35 +56,35 @@ class AqEncoder:
         vectors = (some / some_scales[:, None]).reshape(-1, GROUP)
         vectors = vectors[rng.permutation(len(vectors))[: effort.vectors]]
         books = start_codebooks(vectors, codebooks=codebooks, rng=rng)
-        codes = self._first(some, some_scales, books)
+        codes = self._search(some, some_scales, books)
         for _ in range(effort.rounds):
             books, some_scales = self._learn(some, some_scales, codes, books)
-            codes = self._sweep(some, some_scales, codes, books)
+            codes = self._search(some, some_scales, books, codes)
         scales[chosen] = some_scales
         if len(some) < len(weight):
-            codes = self._first(weight, scales, books)
-            codes = self._sweep(weight, scales, codes, books)
-        for _ in range(effort.last_rounds):
+            codes = self._search(weight, scales, books)
+            codes = self._search(weight, scales, books, codes)
+        for turn in range(effort.last_rounds):
             books, scales = self._learn(weight, scales, codes, books)
             books, scales = _half(books), _half(scales)
-            codes = self._sweep(weight, scales, codes, books)
-        scales = _half(fit_scales(weight, decoded(codes, books), self.statistics))
+            is_last = turn == effort.last_rounds - 1
+            codes = self._search(weight, scales, books, codes, beam=effort.beam if is_last else 1)
+        gram = self.statistics.gram
+        scales = _half(fit_scales(weight @ gram, decoded(codes, books), gram))
         return encoded_weight(codes, books, scales)
 
     def _learn(self, weight, scales, codes, books):
-        books = fit_codebooks(weight, scales, codes, books, self.statistics.gram)
-        return books, fit_scales(weight, decoded(codes, books), self.statistics)
+        gram = self.statistics.gram
+        pulled = weight @ gram
+        books = fit_codebooks(pulled, scales, codes, books, gram)
+        return books, fit_scales(pulled, decoded(codes, books), gram)
 
-    def _first(self, weight, scales, books):
-        return search(
-            weight / _divisor(scales), self.first_view, books, beam=self.effort.beam, width=self.effort.width
-        )  # fmt: skip
-
-    def _sweep(self, weight, scales, codes, books):
-        return search(
-            weight / _divisor(scales), self.sweep_view, books, codes,
-            beam=self.effort.beam, width=self.effort.width,
-        )  # fmt: skip
+    def _search(self, weight, scales, books, codes=None, *, beam=1):
+        """A first search, as wide as it may be, or a sweep over the codes there are."""
+        beam = self.effort.beam if codes is None else beam
+        view = self.first_view if codes is None else self.sweep_view
+        scaled = weight / _divisor(scales)
+        return search(scaled, view, books, codes, beam=beam, width=self.effort.width)
 
 
 def _divisor(scales: np.ndarray) -> np.ndarray:
