@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import aqlm_checkpoints
 import numpy as np
 import pytest
 import transformers
@@ -42,7 +41,9 @@ def assert_same(folder, expected: np.ndarray) -> None:
         np.testing.assert_array_equal(our_logits(folder, threads), ours)
 
 
-@pytest.mark.parametrize(("books", "code_bits"), [(1, 16), (1, 15), (1, 12), (1, 8), (2, 8), (4, 8)])
+@pytest.mark.parametrize(
+    ("books", "code_bits"), [(1, 16), (1, 15), (1, 12), (1, 8), (2, 8), (4, 8)]
+)
 def test_checkpoints_of_the_package_run(books, code_bits, tmp_path):
     model = quantized_model(books=books, code_bits=code_bits)
     save_quantized(model, tmp_path)
@@ -72,7 +73,9 @@ def test_what_we_write_loads_in_transformers(case, tmp_path):
             x = rng.standard_normal((64, weight.shape[1])).astype(np.float32)
             encoder = AqEncoder(InputStatistics.from_gram(x.T @ x), QUICK)
             encoded[name] = encoder.encode(weight, codebooks=2, seed=0)
-    stored = {name: values.astype(np.float16) for name, values in tensors.items() if name not in encoded}
+    stored = {
+        name: values.astype(np.float16) for name, values in tensors.items() if name not in encoded
+    }
     for name, weight in encoded.items():
         base = name.removesuffix(".weight")
         stored |= {f"{base}.{key}": tensor for key, tensor in weight.tensors.items()}

@@ -7,8 +7,8 @@ Face's `aqlm` format (docs/aq-format.md):
     codebooks  float16 [K, 2^n, 1, 8]
     scales     float16 [out, 1, 1, 1]
 
-What gnomon writes has n = 8, so K bits a weight, 4·K KiB of codebooks a matrix and one scale an output
-row; any n up to 16 is read.
+What gnomon writes has n = 8, so K bits a weight, 4·K KiB of codebooks a matrix and one scale an
+output row; any n up to 16 is read.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def code_bits(encoded: EncodedWeight) -> int:
 
 
 def indices(encoded: EncodedWeight) -> np.ndarray:
-    """The codes as unsigned integers of the same width, a view whose lowest n bits are indices where
-    n is 8 or 16, and a copy of the indices otherwise. Raises ModelError if any is out of range.
+    """The codes from 0 to 2^n - 1, uint8 or uint16: a view where n is 8 or 16, a copy otherwise.
+    Raises ModelError if any is out of range.
     """
     codes, bits = encoded.tensors["codes"], code_bits(encoded)
     unsigned = codes.view(np.uint8 if codes.dtype.itemsize == 1 else np.uint16)
@@ -56,8 +56,8 @@ def indices(encoded: EncodedWeight) -> np.ndarray:
     half = 1 << (bits - 1)
     if codes.size and not (-half <= codes.min() and codes.max() < half):
         raise ModelError(
-            f"its codes go from {codes.min()} to {codes.max()}, those of {bits} bits go from {-half} "
-            f"to {half - 1}: the file is damaged"
+            f"its codes go from {codes.min()} to {codes.max()}, those of {bits} bits go from "
+            f"{-half} to {half - 1}: the file is damaged"
         )
     return unsigned & unsigned.dtype.type((1 << bits) - 1)
 

@@ -1,11 +1,11 @@
 """Beam search for the codes of the codec `aq` (AQLM, arXiv 2401.06118, section 3.2).
 
-The loss of a row w is e H eᵀ, e = w - ŵ, with H = XXᵀ of the layer's inputs. Seen from one group g of
-eight columns, with the errors of all others as they are, it is |(t_g - ŵ_g) F_g|² and something that
-g cannot change; the target t_g = w_g + Σ_j e_j M_jg. Two views of the same loss are used:
+The loss of a row w is e H eᵀ, e = w - ŵ, with H = XXᵀ of the layer's inputs. Seen from one group g
+of eight columns, with the errors of all others as they are, it is |(t_g - ŵ_g) F_g|² and something
+that g cannot change; the target t_g = w_g + Σ_j e_j M_jg. Two views of the same loss are used:
 
-- a first search, where the groups to the left are still free: H = L D Lᵀ, L unit lower triangular by
-  groups, M = L and F_g the Cholesky factor of D_g (as rounding with feedback has it);
+- a first search, where the groups to the left are still free: H = L D Lᵀ, L unit lower triangular
+  by groups, M = L and F_g the Cholesky factor of D_g (as rounding with feedback has it);
 - a sweep, where every group has its codes already: M_jg = H_jg H_gg⁻¹ and F_g that of H_gg.
 
 Groups are visited from the last to the first, and the `beam` best code sets of the row are kept.
@@ -70,10 +70,10 @@ def search(
     """Codes uint8 [out, in / 8, K] for W float32 [out, in], every row divided by its scale.
 
     Without `codes` it is a first search and `view` must be a first view; with them it is a sweep,
-    which never leaves a row worse than it was. Within a group, codeword i has the place i mod `width`
-    (8, 16, … 256), and the best sum at each place goes on to the next codebook, for each of the `beam`
-    code sets. codebooks: float32 [K, 256, 8]. `threads`: 0 for all cores; the result is the
-    same for any number.
+    which never leaves a row worse than it was. Within a group, codeword i has the place
+    i mod `width` (8, 16, … 256), and the best sum at each place goes on to the next codebook, for
+    each of the `beam` code sets. codebooks: float32 [K, 256, 8]. `threads`: 0 for all
+    cores; the result is the same for any number.
     """
     targets, values = _start(weight, view, codebooks, codes)
     result = (
@@ -124,7 +124,13 @@ def search_plainly(
         present = None if codes is None else codes[r]
         rows.append(
             _search_row(
-                targets[r], values[r], present, view, codebooks.astype(np.float64), beam=beam, width=width
+                targets[r],
+                values[r],
+                present,
+                view,
+                codebooks.astype(np.float64),
+                beam=beam,
+                width=width,
             )
         )
     return np.array(rows, dtype=np.uint8)

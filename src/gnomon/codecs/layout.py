@@ -70,8 +70,8 @@ def _aq(encoded: EncodedWeight, where: str) -> Expected:
     bits = entries.bit_length() - 1
     if books < 1 or not 1 <= bits <= aq.MOST_CODE_BITS or entries != 1 << bits:
         raise ModelError(
-            f"{where}: its codebooks have the shape {list(codebooks.shape)}, [K, 2^n, 1, {aq.GROUP}] "
-            f"with n up to {aq.MOST_CODE_BITS} was expected"
+            f"{where}: its codebooks have the shape {list(codebooks.shape)}, [K, 2^n, 1, "
+            f"{aq.GROUP}] with n up to {aq.MOST_CODE_BITS} was expected"
         )
     if in_ % aq.GROUP:
         raise ModelError(

@@ -1,8 +1,8 @@
-"""Codebooks and row scales of the codec `aq`, learned for given codes (arXiv 2401.06118, section 3.3).
+"""Codebooks and row scales of the codec `aq` for given codes (arXiv 2401.06118, section 3.3).
 
-The loss tr(E H Eᵀ), E = W - Ŵ, is quadratic in the codebooks when codes and scales are fixed, and in
-the scales when the codebooks are. So both are least squares, the first by conjugate gradients with
-each codeword's own 8×8 block as the preconditioner.
+The loss tr(E H Eᵀ), E = W - Ŵ, is quadratic in the codebooks when codes and scales are fixed, and
+in the scales when the codebooks are. So both are least squares, the first by conjugate gradients
+with each codeword's own 8×8 block as the preconditioner.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _LeastSquares:
     """The normal equations for codebooks [K, 256, 8], as operations."""
 
     def __init__(self, scales: np.ndarray, codes: np.ndarray, gram: np.ndarray):
-        rows, groups, books = codes.shape
+        _, groups, books = codes.shape
         self.shape = (books, CODEWORDS, GROUP)
         self.scales = scales[:, None]
         self.codes = codes.reshape(-1, books)

@@ -1,7 +1,8 @@
 """A matrix to additive codes: AQLM (arXiv 2401.06118, section 3), by turns.
 
-Residual k-means, a first beam search, then rounds of codebooks, scales and codes, each of which lowers
-the same loss tr(E H Eᵀ). Codebooks are learned on some of the rows; all rows are coded at the end.
+Residual k-means, a first beam search, then rounds of codebooks, scales and codes, each of which
+lowers the same loss tr(E H Eᵀ). Codebooks are learned on some of the rows; all rows are
+coded at the end.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class AqEncoder:
         width = len(statistics.gram)
         if width % GROUP:
             raise UsageError(
-                f"The codec aq takes weights in groups of {GROUP}, and a layer reads {width} inputs. "
-                "Choose the codec trellis for this model."
+                f"The codec aq takes weights in groups of {GROUP}, and a layer reads {width} "
+                "inputs. Choose the codec trellis for this model."
             )
         self.statistics = statistics
         self.effort = effort or AqEffort()

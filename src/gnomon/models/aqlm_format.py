@@ -74,7 +74,7 @@ def aqlm_layers(
         if len(shape) != 3 or shape[2] != settings.num_codebooks:
             raise ModelError(
                 f"{source}: {name} has the shape {list(shape)}, [out, in / {aq.GROUP}, "
-                f"{settings.num_codebooks}] was expected: the codes or the config are another model's"
+                f"{settings.num_codebooks}] was expected: codes or config are another model's"
             )
         given = shapes.get(f"{base}.codebooks")
         if given is not None and given != books:
