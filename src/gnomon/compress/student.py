@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gnomon.codecs import EncodedWeight
-from gnomon.codecs.aq import GROUP
+from gnomon.codecs.aq import indices
 from gnomon.codecs.rotation import signs
 from gnomon.codecs.trellis import OUTPUT_SCALES, output_scales, states_of, untile
 from gnomon.compress.torch_forward import as_tensor
@@ -175,25 +175,23 @@ class AdditiveLayer(nn.Module):
     def __init__(self, encoded: EncodedWeight):
         super().__init__()
         self.source = encoded
-        codes = np.asarray(encoded.tensors["codes"])
-        self.codes = torch.from_numpy(codes.astype(np.int32))
-        self.codebooks = TrainedVector(encoded.tensors["codebooks"], is_factor=False)
-        rows = encoded.shape[0]
-        scales = np.broadcast_to(_float(encoded.tensors["scales"]), (rows,))
-        self.row_scales = TrainedVector(scales)
+        self.codes = torch.from_numpy(indices(encoded).astype(np.int32))  # [out, in / 8, K]
+        codebooks = encoded.tensors["codebooks"]
+        self.codebooks = TrainedVector(codebooks[:, :, 0], is_factor=False)  # [K, 2^n, 8]
+        self.row_scales = TrainedVector(_float(encoded.tensors["scales"]).reshape(-1))
 
     def forward(self, x: Tensor) -> Tensor:
         codes, codebooks = self.codes, self.codebooks()
         weight = F.embedding(codes[..., 0], codebooks[0])
         for k in range(1, len(codebooks)):
             weight = weight + F.embedding(codes[..., k], codebooks[k])
-        weight = weight.reshape(len(codes), codes.shape[1] * GROUP)[:, : self.source.shape[1]]
-        return F.linear(x, weight) * self.row_scales()
+        return F.linear(x, weight.flatten(1)) * self.row_scales()
 
     def encoded(self) -> EncodedWeight:
         tensors = dict(self.source.tensors)
         for key, trained in (("codebooks", self.codebooks), ("scales", self.row_scales)):
-            tensors[key] = trained.stored(tensors[key].dtype.type)
+            stored = trained.stored(tensors[key].dtype.type)
+            tensors[key] = stored.reshape(tensors[key].shape)
         return _changed(self.source, tensors)
 
 
