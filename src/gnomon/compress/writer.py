@@ -82,7 +82,8 @@ def write_model(
 ) -> int:
     """Writes everything into `scratch`, renames it to `output`; returns the weights' bytes.
 
-    `quantization` is what config.json says of the coding. `gnomon_json` gets `size_bytes` and `bits_per_weight` added, once they are known.
+    `quantization` is what config.json says of the coding. `gnomon_json` gets
+    `size_bytes` and `bits_per_weight` added, once they are known.
     """
     with writing(scratch):
         shutil.rmtree(scratch, ignore_errors=True)
