@@ -21,7 +21,7 @@ ray = pytest.importorskip("ray", reason="Ray has no wheel for this Python or mac
 from gnomon.compress.ray_workers import RayWorkers  # noqa: E402
 
 # Of a machine that wants its cores for other things too, processes take long to start.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_log_monitor": False}
 
