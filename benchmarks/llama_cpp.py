@@ -168,7 +168,12 @@ def _run(command: list[str]) -> str:
     """What the command says, stdout and stderr together."""
     try:
         run = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=os.environ | {"OMP_WAIT_POLICY": "passive"},  # do not spin on a busy machine
         )
     except OSError as error:
         raise ToolError(command, 127, str(error)) from error

@@ -130,6 +130,8 @@ def test_half_windows_begin_with_bos_where_the_model_does(gnomon, house, monkeyp
     run = gnomon("eval", "--score-from", "half")
     assert house.windows[1:] == [("half", 1)]
     assert "second halves" in run.stdout
+    gnomon("eval")
+    assert house.windows[-1] == ("start", None)
 
 
 @pytest.mark.parametrize(

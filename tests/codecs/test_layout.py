@@ -14,9 +14,9 @@ TRELLIS = {
 }
 SETTINGS = {"bits": 2, "input_seed": None, "output_seed": (1 << 64) - 1}
 AQ = {
-    "codes": np.zeros((20, 5, 2), np.uint8),
-    "codebooks": np.zeros((2, 256, 8), np.float16),
-    "scales": np.ones(20, np.float32),
+    "codes": np.zeros((20, 5, 2), np.int8),
+    "codebooks": np.zeros((2, 256, 1, 8), np.float16),
+    "scales": np.ones((20, 1, 1, 1), np.float16),
 }
 INT8 = {"codes": np.zeros((20, 40), np.int8), "scales": np.ones(1, np.float32)}
 

@@ -7,51 +7,15 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from coded_blocks import rounded
-from tiny_models import VOCABULARY, our_copy, transformers_model
+from rounded_models import Task, task
 
 from gnomon.codecs import decode
-from gnomon.compress.distillation import DistillationOptions, Teacher, distill, final_hidden
+from gnomon.compress.distillation import DistillationOptions, distill
+from gnomon.compress.divergence import final_hidden
 from gnomon.compress.student import Student
 from gnomon.models import forward
 
 OPTIONS = DistillationOptions(passes=6, batch_tokens=26, learning_rate=0.02, held_out=0.2)
-
-
-@dataclasses.dataclass
-class Task:
-    """What `distill` is asked for, and the original."""
-
-    weights: dict
-    arguments: dict
-
-
-def task(case: str, *, head_codec: str | None = None) -> Task:
-    model = our_copy(transformers_model(case))
-    config = model.config
-    weights = {name: model.weights.load(name) for name in model.weights.names()}
-    tables = {"model.embed_tokens.weight", "lm_head.weight"} & set(weights)
-    encoded = {}
-    for seed, (name, weight) in enumerate(weights.items()):
-        if name in tables and head_codec is not None:
-            encoded[name] = rounded(weight, codec=head_codec, seed=seed, has_row_scales=True)
-        elif weight.ndim == 2 and name not in tables and not name.endswith("gate.weight"):
-            encoded[name] = rounded(weight, seed=seed, scale_error=0.3)
-    tokens = np.random.default_rng(4).integers(0, VOCABULARY, (10, 13))
-    hidden = forward.embed(config, weights["model.embed_tokens.weight"], tokens)
-    for layer in range(config.num_layers):
-        hidden = forward.run_block(config, layer, weights, hidden)
-    head = weights["model.embed_tokens.weight" if config.is_head_tied else "lm_head.weight"]
-    arguments = {
-        "config": config,
-        "encoded": encoded,
-        "plain": {name: weight for name, weight in weights.items() if name not in encoded},
-        "tokens": tokens,
-        "teacher": Teacher(hidden=hidden, norm=weights["model.norm.weight"], head=head),
-        "options": OPTIONS,
-        "seed": 3,
-    }
-    return Task(weights=weights, arguments=arguments)
 
 
 def mean_divergence(given: Task, encoded, vectors) -> float:
@@ -71,7 +35,7 @@ def mean_divergence(given: Task, encoded, vectors) -> float:
 )
 def test_predictions_come_nearer(case, head_codec):
     given = task(case, head_codec=head_codec)
-    distilled = distill(**given.arguments)
+    distilled = distill(**given.arguments, options=OPTIONS)
     assert distilled.trouble is None
     assert distilled.after < 0.95 * distilled.before
     before = mean_divergence(given, given.arguments["encoded"], {})
@@ -95,9 +59,11 @@ def test_hidden_states_are_those_of_the_plain_pass():
 def test_a_kept_state_goes_on_to_the_same_result():
     given = task("llama_tied").arguments
     states = []
-    whole = distill(**given, keep=states.append)
+    whole = distill(**given, options=OPTIONS, keep=states.append)
     assert len(states) > 4
-    resumed = distill(**given, state={key: np.array(v) for key, v in states[2].items()})
+    resumed = distill(
+        **given, options=OPTIONS, state={key: np.array(v) for key, v in states[2].items()}
+    )
     assert (resumed.before, resumed.after) == (whole.before, whole.after)
     for name, weight in whole.encoded.items():
         for key, tensor in weight.tensors.items():
@@ -107,6 +73,6 @@ def test_a_kept_state_goes_on_to_the_same_result():
 def test_a_loss_that_explodes_falls_back():
     given = task("llama_tied").arguments
     options = dataclasses.replace(OPTIONS, learning_rate=1e4)
-    distilled = distill(**given | {"options": options})
+    distilled = distill(**given, options=options)
     assert distilled.trouble is not None
     assert distilled.after <= distilled.before

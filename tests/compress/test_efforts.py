@@ -42,9 +42,12 @@ def test_every_block_is_tuned(model_type, codec, tmp_path, options):
 
 def test_the_whole_model_learns(tiny, tmp_path, longer):
     result = compress(tiny, tmp_path / "out", options=replace(longer, effort="max"))
-    learned = notes(result)["distillation"]
-    assert learned["after"] < learned["before"]
-    assert learned["tokens"] > 0
+    first, moved, second = (
+        notes(result)[name] for name in ("distillation 1", "moving", "distillation 2")
+    )
+    assert first["after"] < first["before"]
+    assert first["tokens"] > 0
+    assert second["after"] <= second["before"] <= moved["after"] * 1.1
     tuned = compress(tiny, tmp_path / "tuned", options=replace(longer, effort="standard"))
     files = [(each.output / "model.safetensors").read_bytes() for each in (result, tuned)]
     assert files[0] != files[1]
@@ -99,7 +102,7 @@ def test_a_training_that_explodes_is_said_so_and_undone(tiny, tmp_path, options,
 
 
 class Wild:
-    passes, batch_tokens, learning_rate, held_out, checks, patience = 4.0, 512, 1e6, 0.25, 2, 9
+    tokens, batch_tokens, learning_rate, held_out, checks, patience = 8192, 512, 1e6, 0.25, 2, 9
 
 
 def test_without_torch_the_effort_is_refused_at_once(tiny, tmp_path, options, monkeypatch):

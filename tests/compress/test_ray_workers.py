@@ -14,14 +14,14 @@ import pytest
 
 import gnomon
 from gnomon.cli import main
-from gnomon.compress import pipeline
+from gnomon.compress import compressor
 from gnomon.errors import ModelError, UsageError
 
 ray = pytest.importorskip("ray", reason="Ray has no wheel for this Python or machine")
 from gnomon.compress.ray_workers import RayWorkers  # noqa: E402
 
 # Of a machine that wants its cores for other things too, processes take long to start.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_log_monitor": False}
 
@@ -42,12 +42,24 @@ def cluster():
     ):
         patch.setenv("RAY_TMPDIR", folder)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        cluster = Cluster(initialize_head=True, head_node_args={**NODE, **head})
+        cluster = Cluster()
         try:
-            cluster.second = cluster.add_node(**NODE)
+            started(cluster, **NODE, **head)
+            cluster.second = started(cluster, **NODE)
             yield cluster
         finally:
             cluster.shutdown()
+
+
+def started(cluster, **node):
+    """Another node. Ray gives it 30 s, which may be too few where others want the cores too."""
+    for is_last in (False, False, True):
+        try:
+            return cluster.add_node(**node)
+        except Exception as error:
+            if is_last or "timed out" not in str(error).lower():
+                raise
+    raise AssertionError
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +71,7 @@ def workers(cluster):
 
 @pytest.fixture(autouse=True)
 def several_shards(monkeypatch):
-    monkeypatch.setattr(pipeline, "SHARD_TOKENS", 512)
+    monkeypatch.setattr(compressor, "SHARD_TOKENS", 512)
 
 
 def workers_of(node) -> list[int]:
@@ -91,7 +103,7 @@ def test_both_nodes_work_and_results_are_in_order(workers):
     sums = list(workers.map(np.multiply, [(each, shared) for each in kept]))
     assert workers.fetch(kept[1]).tolist() == [0, 1, 2, 3, 4]
     assert [number for number, _ in results] == list(range(12))
-    assert len({node for _, node in results}) == 2
+    assert len({node for _, node in results}) >= 2
     assert [each.tolist() for each in sums] == [[0, 2, 4], [0, 2, 4, 6, 8]]
 
 

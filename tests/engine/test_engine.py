@@ -94,9 +94,9 @@ def coded_model(reference, *, embedding_codec: str):
                 codec="aq",
                 shape=(out, in_),
                 tensors={
-                    "codes": rng.integers(0, 256, (out, in_ // 8, 2), dtype=np.uint8),
-                    "codebooks": rng.standard_normal((2, 256, 8)).astype(np.float16),
-                    "scales": np.full(out, 0.1, np.float32),
+                    "codes": rng.integers(-128, 128, (out, in_ // 8, 2)).astype(np.int8),
+                    "codebooks": rng.standard_normal((2, 256, 1, 8)).astype(np.float16),
+                    "scales": np.full((out, 1, 1, 1), 0.1, np.float16),
                 },
             )
         else:
@@ -369,7 +369,7 @@ def test_the_second_half_of_each_window(engine):
     with pytest.raises(UsageError, match="start or half"):
         perplexity(engine, tokens, window=32, score_from="end")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="second half"):
-        perplexity(engine, tokens[:2], score_from="half")
+        perplexity(engine, tokens[:2], window=32, score_from="half")
     with pytest.raises(ModelError):
         perplexity(engine, tokens, window=32, first_token=VOCABULARY)
 

@@ -13,12 +13,11 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from typing import Any, Protocol
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
-from gnomon.codecs import EncodedWeight
 from gnomon.compress.drift import Drift
 from gnomon.compress.importance import EMBEDDING, HEAD, importance_tokens, measure_importance
 from gnomon.compress.job import Job
@@ -43,7 +42,6 @@ from gnomon.progress import OnProgress, Progress, within
 FINAL_NORM = "model.norm.weight"
 HEAD_PART = "head"  # the job's name for the embedding and the head
 PLAN_PART = "plan"
-DISTILLED_PART = "distillation"
 SHARD_TOKENS = 4096  # of the calibration, that one task runs
 
 
@@ -70,8 +68,7 @@ class Compressor:
         config = self.model.config
         total = config.num_layers + 1
         finished = self.plan(tokens)
-        table = self.model.weights.load(EMBEDDING)
-        kept_table = self.workers.keep(table)
+        kept_table = self.workers.keep(self.model.weights.load(EMBEDDING))
         originals = states = self.workers.map_kept(
             embed_shard, [(config, kept_table, shard) for shard in shards_of(tokens)]
         )
@@ -81,22 +78,37 @@ class Compressor:
         del kept_table
         for layer in range(config.num_layers):
             self._report_block(layer, "(kept)" if self.job.has(block_part(layer)) else "")
-            block, originals, states = self.round_block(layer, originals, states)
+            # What is replaced or deleted here would else stay beside the next block's.
+            weights = self.block_weights(layer)
+            kept = self.workers.keep(weights)
+            originals = self._every_shard(reference_block, layer, kept, originals)
+            if teachers:
+                teachers = self._every_shard(run_whole_block, layer, kept, teachers)
+            del kept
+            block, states = self.round_block(layer, weights, originals, states)
+            del weights
             if not all(self.workers.map(is_finite, [(state,) for state in states])):
                 raise ModelError(
                     f"The activations after block {layer} are not finite, so there is nothing to "
                     "calibrate on. Is the model damaged?"
                 )
             finished |= block
-            if teachers:
-                weights = self.block_weights(layer)
-                teachers = self._every_shard(run_whole_block, layer, weights, teachers)
         self.on_progress(
             Progress(stage="head", done=config.num_layers, total=total, detail="embedding")
         )
-        finished |= self.round_head(states, table)
+        finished |= self.round_head(states)
         if teachers:
-            finished |= self.distil(finished, fresh, self._hidden(teachers))
+            from gnomon.compress.teaching import Lesson, teach
+
+            lesson = Lesson(
+                model=self.model,
+                tokens=fresh,
+                hidden=self._hidden(teachers).astype(np.float16),
+                job=self.job,
+                seed=derive_seed(self.options.seed, "teaching"),
+                on_progress=self.on_progress,
+            )
+            finished = teach(lesson, finished)
         self.on_progress(Progress(stage="write", done=total, total=total))
         return finished
 
@@ -126,17 +138,20 @@ class Compressor:
         return {name: weights.load(name) for name in weights.names() if name.startswith(prefix)}
 
     def round_block(
-        self, layer: int, originals: list[Any], states: list[Any]
-    ) -> tuple[Part, list[Any], list[Any]]:
-        """Block `layer` rounded, and what both models' shards are after it."""
-        part, weights = block_part(layer), self.block_weights(layer)
-        references = self._every_shard(reference_block, layer, weights, originals)
+        self,
+        layer: int,
+        weights: Mapping[str, np.ndarray],
+        references: list[Any],
+        states: list[Any],
+    ) -> tuple[Part, list[Any]]:
+        """Block `layer` rounded, and the rounded model's shards after it."""
+        part = block_part(layer)
         finished = self.job.load(part)
         if finished is not None:
-            return finished, references, self._run_block(layer, weights, finished, states)
+            return finished, self._run_block(layer, weights, finished, states)
         finished, before = Part(), states
+        current = self.workers.keep(weights)
         for step in range(STEPS):
-            current = self.workers.keep(weights | finished.decoded())
             tasks = [
                 (self.model.config, layer, step, current, *pair)
                 for pair in zip(references, states, strict=True)
@@ -144,13 +159,13 @@ class Compressor:
             groups = add_up(self.workers.map(measure_shard, tasks))
             for group in support_experts(groups):
                 finished |= self.round_group(weights, group)
-            current = weights | finished.decoded()
+            current = self.workers.keep({**weights, **finished.decoded()})
             states = self._every_shard(advance, layer, current, states, step)
         if EFFORTS[self.options.effort].is_tuned:
             finished = self.tune(layer, weights, finished, references, before)
             states = self._run_block(layer, weights, finished, before)
         self.job.save(part, finished)
-        return finished, references, states
+        return finished, states
 
     def tune(
         self,
@@ -176,52 +191,15 @@ class Compressor:
             seed=derive_seed(self.options.seed, f"tuning {layer}"),
             on_progress=report,
         )
+        notes = {"before": tuned.before, "after": tuned.after, "tokens": tuned.tokens}
         if tuned.trouble is not None:
+            notes["trouble"] = tuned.trouble
             self._report_block(layer, f"went back to the best state: {tuned.trouble}")
         return Part(
-            layers=_with_codes(rounded.layers, tuned.encoded),
+            layers=rounded.recoded(tuned.encoded),
             vectors=tuned.vectors,
-            notes={f"tuning {layer}": _learning_notes(tuned)},
+            notes={f"tuning {layer}": notes},
         )
-
-    def distil(self, rounded: Part, tokens: np.ndarray, hidden: np.ndarray) -> Part:
-        """What changes when the whole model learns the original's predictions on `tokens`.
-
-        `hidden` is the original's stream after its last block, float32 [sequences, time, hidden].
-        """
-        finished = self.job.load(DISTILLED_PART)
-        if finished is not None:
-            return finished
-        from gnomon.compress.distillation import Teacher, distill
-
-        weights, head = self.model.weights, EMBEDDING if self.model.config.is_head_tied else HEAD
-        plain = {
-            name: rounded.vectors[name] if name in rounded.vectors else weights.load(name)
-            for name in weights.names()
-            if name not in rounded.layers
-        }
-        learned = distill(
-            self.model.config,
-            encoded={name: weight.encoded for name, weight in rounded.layers.items()},
-            plain=plain,
-            tokens=tokens,
-            teacher=Teacher(
-                hidden=hidden.astype(np.float16),
-                norm=weights.load(FINAL_NORM),
-                head=weights.load(head),
-            ),
-            seed=derive_seed(self.options.seed, "distillation"),
-            state=self.job.load_state(DISTILLED_PART),
-            keep=lambda state: self.job.save_state(DISTILLED_PART, state),
-            on_progress=self.on_progress,
-        )
-        finished = Part(
-            layers=_with_codes(rounded.layers, learned.encoded),
-            vectors=learned.vectors,
-            notes={DISTILLED_PART: _learning_notes(learned)},
-        )
-        self.job.save(DISTILLED_PART, finished)
-        return finished
 
     def _hidden(self, shards: list[Any]) -> np.ndarray:
         """The residual stream of all shards, float32 [sequences, time, hidden]."""
@@ -235,19 +213,18 @@ class Compressor:
     def _run_block(
         self, layer: int, weights: Mapping[str, np.ndarray], part: Part, states: list[Any]
     ) -> list[Any]:
-        current = {**weights, **part.decoded()}
+        current = self.workers.keep({**weights, **part.decoded()})
         return self._every_shard(run_whole_block, layer, current, states)
 
     def _every_shard(
         self,
         function: Callable[..., Any],
         layer: int,
-        weights: Mapping[str, np.ndarray],
+        weights: Any,  # kept
         shards: list[Any],
         *step: int,
     ) -> list[Any]:
-        kept = self.workers.keep(weights)
-        tasks = [(self.model.config, layer, *step, kept, shard) for shard in shards]
+        tasks = [(self.model.config, layer, *step, weights, shard) for shard in shards]
         return self.workers.map_kept(function, tasks)
 
     def round_group(self, weights: Mapping[str, np.ndarray], group: GroupStatistics) -> Part:
@@ -268,7 +245,7 @@ class Compressor:
             rounded[name] = rounder.encode(weight, output_seed=seed, seed=seed, bits=bits)
         return Part(layers=rounded)
 
-    def round_head(self, states: list[Any], table: np.ndarray) -> Part:
+    def round_head(self, states: list[Any]) -> Part:
         """The embedding and the head; they share one matrix where the model ties them."""
         config = self.model.config
         names = [
@@ -290,8 +267,7 @@ class Compressor:
         for name in names:
             is_looked_up_only = name == EMBEDDING and not config.is_head_tied
             inputs = np.eye(config.hidden_size, dtype=np.float32) if is_looked_up_only else gram
-            matrix = table if name == EMBEDDING else self.model.weights.load(HEAD)
-            rounded[name] = self.round_vocabulary(name, matrix, inputs)
+            rounded[name] = self.round_vocabulary(name, self.model.weights.load(name), inputs)
         finished = Part(layers=rounded)
         self.job.save(HEAD_PART, finished)
         return finished
@@ -306,32 +282,6 @@ class Compressor:
         codec = "int8" if bits == 8 else "trellis"
         rounder = WeightRounder(gram, codec=codec, bits=bits, input_seed=seed, workers=self.workers)
         return rounder.encode(matrix, output_seed=None, seed=seed, has_row_scales=True)
-
-
-def _with_codes(
-    layers: Mapping[str, RoundedWeight], encoded: Mapping[str, EncodedWeight]
-) -> dict[str, RoundedWeight]:
-    """The same layers in another coding; their error stays that of the rounding."""
-    return {name: replace(weight, encoded=encoded[name]) for name, weight in layers.items()}
-
-
-def _learning_notes(learned: Learned) -> dict[str, Any]:
-    """What gnomon.json says of a training."""
-    notes = {"before": learned.before, "after": learned.after, "tokens": learned.tokens}
-    return notes if learned.trouble is None else {**notes, "trouble": learned.trouble}
-
-
-class Learned(Protocol):
-    """How a training went: its losses on what was kept aside."""
-
-    @property
-    def before(self) -> float: ...
-    @property
-    def after(self) -> float: ...
-    @property
-    def tokens(self) -> int: ...
-    @property
-    def trouble(self) -> str | None: ...
 
 
 def shards_of(tokens: np.ndarray) -> list[np.ndarray]:

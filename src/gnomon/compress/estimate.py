@@ -19,7 +19,7 @@ from gnomon.models.architectures import linear_groups
 from gnomon.models.config import ModelConfig
 
 SLOWDOWN = 1.35
-TUNED_PASSES = 4  # over the calibration, forward and backward; see `tuning`
+TUNED_TOKENS = 32_768  # forward and backward, and half as many forward; see `tuning`
 CODING_FLOPS = 10_000  # the search for the codes of one weight, counted as products
 
 
@@ -65,7 +65,7 @@ def rounding_flops(model: Model, *, tokens: int) -> float:
 
 def tuning_flops(model: Model, *, tokens: int) -> float:
     """The training of every block, and the rounded model's pass after it."""
-    return 2 * _used_weights(model) * (TUNED_PASSES * 2 + 1) * tokens
+    return 2 * _used_weights(model) * (3 * TUNED_TOKENS + tokens)
 
 
 def distillation_flops(model: Model, *, tokens: int) -> float:

@@ -94,8 +94,13 @@ class CompressOptions:
 
     @property
     def head_width(self) -> int:
-        """`head_bits`, or what is used if neither they nor a size were asked for."""
-        return 4 if self.head_bits is None else self.head_bits
+        """`head_bits`, or what is used if neither they nor a size were asked for.
+
+        That is 16 with `aq`: Hugging Face's form of it knows no coded embedding.
+        """
+        if self.head_bits is not None:
+            return self.head_bits
+        return 16 if self.codec == "aq" else 4
 
     @property
     def target(self) -> Target | None:

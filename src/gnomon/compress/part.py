@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,12 @@ class Part:
             vectors={**self.vectors, **other.vectors},
             notes={**self.notes, **other.notes},
         )
+
+    def recoded(self, encoded: Mapping[str, EncodedWeight]) -> dict[str, RoundedWeight]:
+        """Its layers in another coding; their error stays that of the rounding."""
+        return {
+            name: replace(weight, encoded=encoded[name]) for name, weight in self.layers.items()
+        }
 
     def decoded(self) -> dict[str, np.ndarray]:
         """All its tensors as a forward pass takes them, float32."""

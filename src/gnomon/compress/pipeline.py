@@ -31,6 +31,7 @@ from gnomon.compress.workers import LocalWorkers, Workers
 from gnomon.compress.writer import plain_tensor, require_ours, write_model
 from gnomon.errors import UsageError
 from gnomon.models import Model, require_tokenizer
+from gnomon.models.aqlm_format import quantization_config
 from gnomon.progress import OnProgress, Progress
 from gnomon.token_ids import require_known_tokens
 
@@ -99,6 +100,9 @@ def compress(
             model,
             all_tensors(model, finished),
             gnomon_json,
+            quantization=quantization_config(
+                {name: weight.encoded for name, weight in finished.layers.items()}
+            ),
             output=output,
             scratch=job.folder / "model",
         )

@@ -36,14 +36,18 @@ def refine(
     rounder: MutableRounder,
     *,
     passes: int = 1,
+    judge: np.ndarray | None = None,
 ) -> np.ndarray:
     """A rounded matrix float32 [out, in] with less error; the codes in `rounder` follow.
 
     `weight` is W, `rounded` Ŵ, and `rounder` holds the codes that Ŵ came from.
+    With a `judge`, another estimate of W, it is the error against that one that has to fall.
     """
     gram = statistics.gram
     rounded = rounded.copy()
     errors = weight - rounded
+    judge = weight if judge is None else judge
+    judged = errors if judge is weight else judge - rounded
     for _ in range(passes):
         for start in reversed(range(0, weight.shape[1], rounder.columns)):
             block = slice(start, start + rounder.columns)
@@ -52,12 +56,15 @@ def refine(
             target = weight[:, block] + np.linalg.solve(own, from_others.T).T
             before = rounder.codes[:, start // rounder.columns].copy()
             candidate = rounder.round(target, start=start)
-            now = _cost(weight[:, block] - candidate, own, from_others)
-            gain = _by_group(_cost(errors[:, block], own, from_others) - now, rounder.rows)
+            if judged is not errors:
+                from_others = judged @ gram[:, block] - judged[:, block] @ own
+            now = _cost(judge[:, block] - candidate, own, from_others)
+            gain = _by_group(_cost(judged[:, block], own, from_others) - now, rounder.rows)
             rounder.codes[gain <= 0, start // rounder.columns] = before[gain <= 0]
             is_better = np.repeat(gain > 0, rounder.rows)[: len(weight)]
             rounded[is_better, block] = candidate[is_better]
             errors[:, block] = weight[:, block] - rounded[:, block]
+            judged[:, block] = judge[:, block] - rounded[:, block]
     return rounded
 
 

@@ -11,11 +11,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from gnomon.codecs import CODECS, EncodedWeight
-from gnomon.codecs.aq import AqRounder
+from gnomon.codecs import CODECS, EncodedWeight, decode
 from gnomon.codecs.int8 import Int8Rounder
 from gnomon.codecs.rotation import rotate_gram, rotate_weight
 from gnomon.codecs.trellis import TILE, TrellisRounder, gaussian_table
+from gnomon.compress.aq_encoder import AqEncoder
 from gnomon.compress.feedback import InputStatistics, round_with_feedback
 from gnomon.compress.refinement import refine
 from gnomon.compress.workers import LocalWorkers, Workers
@@ -68,6 +68,7 @@ class WeightRounder:
         self.statistics = InputStatistics.from_gram(rotate_gram(gram, seed=self.input_seed))
         self.workers = LocalWorkers() if workers is None else workers
         self._kept = None
+        self._additive: AqEncoder | None = None
 
     def encode(
         self,
@@ -86,12 +87,10 @@ class WeightRounder:
         if self.codec == "trellis":
             return self._encode_trellis(weight, bits, output_seed, has_row_scales)
         if self.codec == "aq":
-            rng = np.random.default_rng(seed)
-            rounder = AqRounder(weight, codebooks=bits, rng=rng)
-            rounded = round_with_feedback(weight, self.statistics, rounder)
-            tensors = {"codes": rounder.codes, "codebooks": rounder.codebooks}
-            tensors["scales"] = rounder.scales
-            return self._result(weight, rounded, tensors, {"codebooks": bits})
+            if self._additive is None:
+                self._additive = AqEncoder(self.statistics)
+            encoded = self._additive.encode(weight, codebooks=bits, seed=seed)
+            return self._result(weight, decode(encoded), encoded.tensors, {})
         int8 = Int8Rounder(weight)
         rounded = round_with_feedback(weight, self.statistics, int8)
         return self._result(weight, rounded, {"codes": int8.codes, "scales": int8.scales}, {})
@@ -100,7 +99,8 @@ class WeightRounder:
         self, weight: np.ndarray, bits: int, output_seed: int | None, has_row_scales: bool
     ) -> RoundedWeight:
         rotated = rotate_weight(weight, input_seed=self.input_seed, output_seed=output_seed)
-        rms = np.sqrt(np.mean(rotated**2, axis=1 if has_row_scales else None)).reshape(-1)
+        powers = np.einsum("ij,ij->i", rotated, rotated) / rotated.shape[1]  # without a copy
+        rms = np.sqrt(powers if has_row_scales else powers.mean(keepdims=True))
         scales = np.where(rms > 0, rms, 1).astype(np.float32)
         scales *= self._best_factor(rotated, scales, bits)
         if has_row_scales:

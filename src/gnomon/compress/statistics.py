@@ -17,7 +17,7 @@ import numpy as np
 from gnomon.models.config import ModelConfig
 from gnomon.models.forward import BlockState, LinearInputs, advance, linear_inputs
 
-EXPERT_TOKENS = 1.0  # an expert's own statistics count in full from so many tokens an input on
+BORROWED_TOKENS = 0.1  # for each input, by every expert from the others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,28 +153,23 @@ def add_up(shards: Iterable[Sequence[GroupStatistics]]) -> list[GroupStatistics]
 
 
 def support_experts(groups: Sequence[GroupStatistics]) -> list[GroupStatistics]:
-    """Experts that saw few tokens borrow from the others what they lack.
+    """Every expert borrows a few tokens from the others, which matters to those that saw few.
 
     Experts that read the same stream borrow from the Gram matrix of them all; a way down, whose
-    inputs are the expert's own, from a multiple of the identity. An expert that saw nothing is so
-    rounded for the average token, and its regression on the drift, which has little to go by, is
-    held near zero.
+    inputs are the expert's own, from a multiple of the identity: a shrinkage of the covariance. An
+    expert that saw nothing is so rounded for the average token, and the regression of one that saw
+    little on the drift, which has little to go by, is held near zero.
     """
-    if len(groups) == 1:
-        return list(groups)
     rows = sum(group.rows for group in groups)
+    if len(groups) == 1 or rows == 0:
+        return list(groups)
     pooled = sum(group.gram for group in groups[1:]) + groups[0].gram
     supported = []
     for group in groups:
         size = len(group.gram)
-        missing = EXPERT_TOKENS * size - group.rows
-        if missing <= 0 or rows == 0:
-            supported.append(group)
-            continue
-        if not group.is_of_outputs:
-            borrowed = pooled
-        else:
+        borrowed = pooled
+        if group.is_of_outputs:
             borrowed = np.eye(size, dtype=np.float32) * np.float32(np.trace(pooled) / size)
-        gram = group.gram + borrowed * np.float32(missing / rows)
+        gram = group.gram + borrowed * np.float32(BORROWED_TOKENS * size / rows)
         supported.append(replace(group, gram=gram))
     return supported

@@ -14,6 +14,7 @@ difference in units of its own size, so that one step width suits them all.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gnomon.codecs import EncodedWeight
-from gnomon.codecs.aq import GROUP
+from gnomon.codecs.aq import indices
 from gnomon.codecs.rotation import signs
 from gnomon.codecs.trellis import OUTPUT_SCALES, output_scales, states_of, untile
 from gnomon.compress.torch_forward import as_tensor
@@ -115,11 +116,14 @@ class TrellisLayer(nn.Module):
         self.input_signs = None if seed is None else torch.from_numpy(signs(int(seed), columns))
         scales = output_scales(encoded)
         self.output_scales = None if scales is None else TrainedVector(scales)
+        self.observer: ProductObserver | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if self.input_signs is not None:
             x = rotate(x * self.input_signs)
-        y = F.linear(x, self.values.float()) * self.row_scales()
+        y = _Product.apply(x.flatten(0, -2), self).unflatten(0, x.shape[:-1])
+        assert isinstance(y, Tensor)
+        y = y * self.row_scales()
         return y if self.output_scales is None else rotate(y) * self.output_scales()
 
     def rows(self, index: Tensor) -> Tensor:
@@ -128,11 +132,41 @@ class TrellisLayer(nn.Module):
         x = self.values[index].float() * self.row_scales()[index][..., None]
         return x if self.input_signs is None else rotate(x) * self.input_signs
 
+    def replace_codes(self, codes: np.ndarray, values: Tensor) -> None:
+        """Other codes for the same settings, and the values int8 [out, in] they stand for."""
+        self.source = _changed(self.source, {**self.source.tensors, "codes": codes})
+        self.values = values
+
     def encoded(self) -> EncodedWeight:
         tensors = dict(self.source.tensors) | {"scales": self.row_scales.stored(np.float16)}
         if self.output_scales is not None:
             tensors[OUTPUT_SCALES] = self.output_scales.stored(np.float16)
         return _changed(self.source, tensors)
+
+
+class ProductObserver(Protocol):
+    """Is told of a product V x on the way back."""
+
+    def __call__(self, x: Tensor, gradient: Tensor) -> None:
+        """The inputs [rows, in] and the gradient of the loss by the outputs [rows, out]."""
+        ...
+
+
+class _Product(torch.autograd.Function):
+    """V x for V in int8, which no float copy of V is remembered for."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: TrellisLayer) -> Tensor:
+        ctx.layer = layer
+        ctx.save_for_backward(x if layer.observer is not None else x.new_empty(0))
+        return x @ layer.values.float().T
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
+        if ctx.layer.observer is not None:
+            ctx.layer.observer(*ctx.saved_tensors, gradient)
+        return gradient @ ctx.layer.values.float(), None
 
 
 class AdditiveLayer(nn.Module):
@@ -141,25 +175,23 @@ class AdditiveLayer(nn.Module):
     def __init__(self, encoded: EncodedWeight):
         super().__init__()
         self.source = encoded
-        codes = np.asarray(encoded.tensors["codes"])
-        self.codes = torch.from_numpy(codes.astype(np.int32))
-        self.codebooks = TrainedVector(encoded.tensors["codebooks"], is_factor=False)
-        rows = encoded.shape[0]
-        scales = np.broadcast_to(_float(encoded.tensors["scales"]), (rows,))
-        self.row_scales = TrainedVector(scales)
+        self.codes = torch.from_numpy(indices(encoded).astype(np.int32))  # [out, in / 8, K]
+        codebooks = encoded.tensors["codebooks"]
+        self.codebooks = TrainedVector(codebooks[:, :, 0], is_factor=False)  # [K, 2^n, 8]
+        self.row_scales = TrainedVector(_float(encoded.tensors["scales"]).reshape(-1))
 
     def forward(self, x: Tensor) -> Tensor:
         codes, codebooks = self.codes, self.codebooks()
         weight = F.embedding(codes[..., 0], codebooks[0])
         for k in range(1, len(codebooks)):
             weight = weight + F.embedding(codes[..., k], codebooks[k])
-        weight = weight.reshape(len(codes), codes.shape[1] * GROUP)[:, : self.source.shape[1]]
-        return F.linear(x, weight) * self.row_scales()
+        return F.linear(x, weight.flatten(1)) * self.row_scales()
 
     def encoded(self) -> EncodedWeight:
         tensors = dict(self.source.tensors)
         for key, trained in (("codebooks", self.codebooks), ("scales", self.row_scales)):
-            tensors[key] = trained.stored(tensors[key].dtype.type)
+            stored = trained.stored(tensors[key].dtype.type)
+            tensors[key] = stored.reshape(tensors[key].shape)
         return _changed(self.source, tensors)
 
 

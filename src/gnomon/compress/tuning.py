@@ -27,11 +27,11 @@ from gnomon.progress import OnProgress, Progress
 class TuningOptions:
     """How long and how hard a block is trained."""
 
-    passes: float = 4.0  # over the sequences, forward and backward
+    tokens: int = 32_768  # trained on, repeats counted; most of what can be won is won by then
     batch_tokens: int = 2048  # a step
     learning_rate: float = 5e-3  # relative to every parameter's size
-    held_out: float = 0.125  # the share of the sequences that the best state is chosen on
-    checks: int = 8  # how often that is looked at
+    held_out: float = 0.0625  # the share of the sequences that the best state is chosen on
+    checks: int = 4  # how often that is looked at
     patience: int = 3  # checks without a better state before the end
 
 
@@ -72,7 +72,7 @@ def tune_block(
     rng = np.random.default_rng(seed)
     kept, trained = split(len(hidden), options.held_out, rng)
     batch = max(1, options.batch_tokens // hidden.shape[1])
-    steps = round(options.passes * len(trained) / batch)
+    steps = round(options.tokens / (batch * hidden.shape[1]))
 
     def loss_on(module: Student, sequences: np.ndarray) -> Tensor:
         x, y = (torch.from_numpy(array[sequences]) for array in (hidden, target))
