@@ -103,14 +103,17 @@ std::shared_ptr<Linear> trellis_linear(const In<uint8_t, 3>& codes, const In<int
         bias);
 }
 
-std::shared_ptr<Linear> additive_linear(const In<uint8_t, 3>& codes, const In<float, 3>& codebooks,
+std::shared_ptr<Linear> additive_linear(const Any<3>& codes, const In<float, 3>& codebooks,
                                         const In<float, 1>& scales,
                                         const std::optional<In<float, 1>>& bias) {
-    if (codebooks.shape(0) != codes.shape(2) || codebooks.shape(1) != 256 || codebooks.shape(2) != 8)
-        throw std::invalid_argument("Additive code books have shape [books, 256, 8], codes [out, in/8, books].");
+    if (codes.dtype() != nb::dtype<uint8_t>() && codes.dtype() != nb::dtype<uint16_t>())
+        throw std::invalid_argument("Additive codes are uint8 or uint16.");
+    if (codebooks.shape(0) != codes.shape(2) || codebooks.shape(2) != 8)
+        throw std::invalid_argument("Additive code books have shape [books, entries, 8], codes [out, in/8, books].");
     return with_bias(
         std::make_shared<AdditiveLinear>(
-            keep(codes), codes.data(), size_of(codes.shape(2)),
+            keep(codes), codes.data(), size_of(codes.itemsize()), size_of(codes.shape(2)),
+            size_of(codebooks.shape(1)),
             std::vector<float>(codebooks.data(), codebooks.data() + codebooks.size()), to_vector(scales),
             size_of(codes.shape(0)), size_of(codes.shape(1)) * 8),
         bias);
@@ -245,7 +248,8 @@ void bind_engine(nb::module_& m) {
           "The trellis format, with scales float32 [out].");
     m.def("additive_linear", &additive_linear, "codes"_a.noconvert(), "codebooks"_a.noconvert(),
           "scales"_a.noconvert(), "bias"_a.noconvert() = nb::none(),
-          "codes uint8 [out, in/8, books], codebooks float32 [books, 256, 8], scales float32 [out].");
+          "codes uint8 or uint16 [out, in/8, books], codebooks float32 [books, entries, 8], scales float32 "
+          "[out]; entries is a power of two, and the lowest bits of a code are the index.");
 
     nb::class_<DecoderConfig>(m, "DecoderConfig")
         .def("__init__",

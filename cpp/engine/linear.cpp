@@ -165,50 +165,60 @@ void TrellisLinear::read_row(const KernelTable& k, int64_t row, float* y, float*
 
 // ------------------------------------------------------------------------------------- additive
 
-AdditiveLinear::AdditiveLinear(std::shared_ptr<const void> owner, const uint8_t* codes, int64_t books,
-                               std::vector<float> codebooks, std::vector<float> scales, int64_t out,
-                               int64_t in)
+AdditiveLinear::AdditiveLinear(std::shared_ptr<const void> owner, const void* codes, int64_t code_bytes,
+                               int64_t books, int64_t entries, std::vector<float> codebooks,
+                               std::vector<float> scales, int64_t out, int64_t in)
     : Linear(out, in),
       owner_(std::move(owner)),
-      codes_(codes),
+      codes_(static_cast<const uint8_t*>(codes)),
+      code_bytes_(code_bytes),
       books_(books),
+      entries_(entries),
       codebooks_(std::move(codebooks)),
       scales_(std::move(scales)) {
     if (in % 8 != 0)
         throw std::invalid_argument("Additive codes need a multiple of 8 columns, not " +
                                     std::to_string(in) + ".");
-    require_size(codebooks_, books * 256 * 8, "An additive layer's code books");
+    if (code_bytes != 1 && code_bytes != 2)
+        throw std::invalid_argument("Additive codes have one or two bytes, not " +
+                                    std::to_string(code_bytes) + ".");
+    if (entries < 1 || entries > int64_t{1} << (8 * code_bytes) || (entries & (entries - 1)) != 0)
+        throw std::invalid_argument("Additive code books have a power of two of entries that their codes "
+                                    "reach, not " + std::to_string(entries) + ".");
+    require_size(codebooks_, books * entries * 8, "An additive layer's code books");
     require_size(scales_, out, "An additive layer's scales");
 }
 
 int64_t AdditiveLinear::weight_bytes() const {
-    return out() * (in() / 8) * books_ + 4 * out() + 4 * static_cast<int64_t>(codebooks_.size());
+    return out() * (in() / 8) * books_ * code_bytes_ + 4 * out() +
+           4 * static_cast<int64_t>(codebooks_.size());
 }
 
 int64_t AdditiveLinear::task_rows(int64_t) const {
-    return rows_for_bytes(static_cast<double>(in() / 8 * books_));
+    return rows_for_bytes(static_cast<double>(in() / 8 * books_ * code_bytes_));
 }
 
 int64_t AdditiveLinear::scratch_bytes(int64_t) const { return kStripRows * in() * 4; }
 
+void AdditiveLinear::decode_row(const KernelTable& k, int64_t row, float* y) const {
+    const int64_t groups = in() / 8;
+    k.additive_decode[code_bytes_ - 1](codes_ + row * groups * books_ * code_bytes_, groups, books_, entries_,
+                                       codebooks_.data(), scales_[static_cast<std::size_t>(row)], y);
+}
+
 void AdditiveLinear::multiply_rows(const KernelTable& k, const Input& input, int64_t first, int64_t rows,
                                    float* y, int64_t y_stride, uint8_t* scratch) const {
     auto* decoded = reinterpret_cast<float*>(scratch);
-    const int64_t groups = in() / 8;
     for (int64_t row = first; row < first + rows; row += kStripRows) {
         const int64_t valid = std::min<int64_t>(kStripRows, first + rows - row);
-        for (int64_t r = 0; r < valid; ++r)
-            k.additive_decode(codes_ + (row + r) * groups * books_, groups, books_, codebooks_.data(),
-                              scales_[static_cast<std::size_t>(row + r)], decoded + r * in());
+        for (int64_t r = 0; r < valid; ++r) decode_row(k, row + r, decoded + r * in());
         k.dense[static_cast<int>(Dtype::f32)](decoded, in(), valid, in(), input.x, input.x_stride,
                                               input.n, y + row, y_stride);
     }
 }
 
 void AdditiveLinear::read_row(const KernelTable& k, int64_t row, float* y, float*) const {
-    const int64_t groups = in() / 8;
-    k.additive_decode(codes_ + row * groups * books_, groups, books_, codebooks_.data(),
-                      scales_[static_cast<std::size_t>(row)], y);
+    decode_row(k, row, y);
 }
 
 // ------------------------------------------------------------------------------------- groups

@@ -109,11 +109,13 @@ private:
     std::shared_ptr<const Rotation> input_rotation_, output_rotation_;
 };
 
-// `codes` [out, in/8, books], `codebooks` [books, 256, 8], `scales` [out].
+// docs/aq-format.md. `codes` [out, in/8, books] of one or two bytes, the lowest bits of which are an
+// index; `codebooks` [books, entries, 8], entries a power of two; `scales` [out].
 class AdditiveLinear final : public Linear {
 public:
-    AdditiveLinear(std::shared_ptr<const void> owner, const uint8_t* codes, int64_t books,
-                   std::vector<float> codebooks, std::vector<float> scales, int64_t out, int64_t in);
+    AdditiveLinear(std::shared_ptr<const void> owner, const void* codes, int64_t code_bytes, int64_t books,
+                   int64_t entries, std::vector<float> codebooks, std::vector<float> scales, int64_t out,
+                   int64_t in);
     int64_t weight_bytes() const override;
     int64_t task_rows(int64_t n) const override;
     int64_t scratch_bytes(int64_t n) const override;
@@ -122,9 +124,11 @@ public:
     void read_row(const KernelTable& k, int64_t row, float* y, float* scratch) const override;
 
 private:
+    void decode_row(const KernelTable& k, int64_t row, float* y) const;
+
     std::shared_ptr<const void> owner_;
     const uint8_t* codes_;
-    int64_t books_;
+    int64_t code_bytes_, books_, entries_;
     std::vector<float> codebooks_, scales_;
 };
 

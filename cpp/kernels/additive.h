@@ -6,12 +6,14 @@
 namespace gnomon {
 namespace GNOMON_SIMD_NAMESPACE {
 
-static void additive_decode(const uint8_t* codes, int64_t groups, int64_t books, const float* codebooks,
-                            float scale, float* y) {
+template <class Code>
+static void additive_decode(const void* code_bytes, int64_t groups, int64_t books, int64_t entries,
+                            const float* codebooks, float scale, float* y) {
+    const auto* codes = static_cast<const Code*>(code_bytes);
     for (int64_t g = 0; g < groups; ++g, codes += books, y += 8) {
         float s[8] = {};
         for (int64_t k = 0; k < books; ++k) {
-            const float* entry = codebooks + (k * 256 + codes[k]) * 8;
+            const float* entry = codebooks + (k * entries + (codes[k] & (entries - 1))) * 8;
             GNOMON_UNROLL
             for (int i = 0; i < 8; ++i) s[i] += entry[i];
         }

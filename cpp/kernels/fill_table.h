@@ -32,7 +32,7 @@ static constexpr KernelTable kTable = {
     {trellis_decode<2>, trellis_decode<3>, trellis_decode<4>},
     strip_multiply,
     scale_sums,
-    additive_decode,
+    {additive_decode<uint8_t>, additive_decode<uint16_t>},
 };
 
 }  // namespace GNOMON_SIMD_NAMESPACE

@@ -64,9 +64,11 @@ struct KernelTable {
     // y[i] = acc[i] · factor · scales[i]
     void (*scale_sums)(const int32_t* acc, const float* scales, float factor, int64_t n, float* y);
 
-    // --- additive codes: y[8·groups] = scale · Σ_k codebooks[k, code] (codes [groups, books])
-    void (*additive_decode)(const uint8_t* codes, int64_t groups, int64_t books, const float* codebooks,
-                            float scale, float* y);
+    // --- additive codes: y[8·groups] = scale · Σ_k codebooks[k, code] for codes [groups, books] of
+    // one or two bytes (index bytes − 1), codebooks [books, entries, 8]; `entries` is a power of two,
+    // and higher bits of a code are ignored.
+    void (*additive_decode[2])(const void* codes, int64_t groups, int64_t books, int64_t entries,
+                               const float* codebooks, float scale, float* y);
 };
 
 // Throws std::invalid_argument if this build or CPU lacks the set.

@@ -269,7 +269,7 @@ TEST(additive_codes_are_sums_of_their_entries) {
     const auto codebooks = random_floats(books * 256 * 8, 13);
     for (const KernelTable* k : all_kernels()) {
         std::vector<float> y(groups * 8);
-        k->additive_decode(codes.data(), groups, books, codebooks.data(), 0.5f, y.data());
+        k->additive_decode[0](codes.data(), groups, books, 256, codebooks.data(), 0.5f, y.data());
         for (std::size_t g = 0; g < groups; ++g)
             for (std::size_t i = 0; i < 8; ++i) {
                 double sum = 0.0;

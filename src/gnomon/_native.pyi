@@ -130,3 +130,24 @@ def trellis_encode(
     threads: int = 0,
 ) -> None:
     """Writes codes u8 [n, 32 * bits] and values f32 [n, 256] nearest to sequences f32 [n, 256]."""
+
+def beam_search(
+    targets: np.ndarray,
+    values: np.ndarray,
+    coupling: np.ndarray,
+    factors: np.ndarray,
+    codebooks: np.ndarray,
+    codes: np.ndarray,
+    *,
+    is_sweep: bool,
+    beam: int,
+    width: int,
+    threads: int = 0,
+) -> None:
+    """Writes codes u8 [rows, columns / 8, books]; see cpp/codecs/beam_search.h."""
+
+def add_codewords(codes: np.ndarray, codebooks: np.ndarray, sums: np.ndarray) -> None:
+    """Writes f32 [n, 8], the sums of codewords f32 [K, 256, 8] for codes u8 [n, K]."""
+
+def sum_by_codeword(codes: np.ndarray, vectors: np.ndarray, totals: np.ndarray) -> None:
+    """Writes f64 [K, 256, 8], for every codeword the sum of the vectors f32 [n, 8] that use it."""

@@ -138,15 +138,21 @@ class LayerReport:
 @dataclass(frozen=True, kw_only=True)
 class CompressOptions:
     codec: str = "trellis"
-    bits: int | None = None
-    head_bits: int = 4
+    bits: float | None = None
+    head_bits: int | None = None
+    size_bytes: int | None = None
     calibration: Path | None = None
     calibration_tokens: int = 1024
+    effort: str = "quick"
     seed: int = 0
+    width = 2
+    head_width = 4
+    tokens = 1024
 
     @property
-    def width(self) -> int:
-        return 2 if self.bits is None else self.bits
+    def target(self) -> str | None:
+        is_whole = self.bits is None or float(self.bits).is_integer()
+        return None if is_whole and self.size_bytes is None else "spread"
 
 
 class House:
@@ -227,7 +233,15 @@ def _run_task(engine, tokenizer, task, *, on_progress=lambda progress: None):
 
 
 def _compress(
-    model, output, *, options, resume=False, overwrite=False, on_progress=lambda progress: None
+    model,
+    output,
+    *,
+    options,
+    resume=False,
+    overwrite=False,
+    workers=None,
+    are_activations_on_disk=False,
+    on_progress=lambda progress: None,
 ):
     from gnomon.progress import Progress
 

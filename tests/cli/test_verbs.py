@@ -85,6 +85,34 @@ def test_compress_hands_its_options_on(gnomon, house, tmp_path):
     assert house.opened == ["a.gguf"]
 
 
+@pytest.mark.parametrize(
+    ("size", "size_bytes"),
+    [("450MB", 450_000_000), ("429 MiB", 429 * 2**20), ("0.5gb", 500_000_000), ("12345", 12_345)],
+)
+def test_a_size_is_read_as_people_write_it(size, size_bytes, gnomon, house, tmp_path):
+    run = gnomon("compress", "-o", str(tmp_path / "m"), "--size", size)
+    assert run.exit_code == 0
+    options = house.compressed[0]["options"]
+    assert (options.size_bytes, options.bits, options.head_bits) == (size_bytes, None, None)
+    assert "2 bits in 1 layers" in run.stdout
+
+
+@pytest.mark.parametrize("size", ["", "MB", "-3MB", "4 stone", "1e9", "nan"])
+def test_what_is_no_size_is_refused(size, gnomon, house, tmp_path):
+    run = gnomon("compress", "-o", str(tmp_path / "m"), f"--size={size}")
+    assert run.exit_code == 2
+    assert "450MB" in run.stderr
+    assert house.compressed == []
+
+
+@pytest.mark.parametrize(("bits", "expected"), [("2", int), ("2.0", int), ("2.3", float)])
+def test_whole_bits_are_for_every_layer(bits, expected, gnomon, house, tmp_path):
+    gnomon("compress", "-o", str(tmp_path / "m"), "--bits", bits)
+    options = house.compressed[0]["options"]
+    assert type(options.bits) is expected
+    assert options.bits == float(bits)
+
+
 def test_progress_is_on_stderr_and_can_be_silenced(gnomon, house, tmp_path):
     run = gnomon("compress", "-o", str(tmp_path / "m"))
     assert "compressing 0/2  round 0" in run.stderr

@@ -14,9 +14,9 @@ TRELLIS = {
 }
 SETTINGS = {"bits": 2, "input_seed": None, "output_seed": (1 << 64) - 1}
 AQ = {
-    "codes": np.zeros((20, 5, 2), np.uint8),
-    "codebooks": np.zeros((2, 256, 8), np.float16),
-    "scales": np.ones(20, np.float32),
+    "codes": np.zeros((20, 5, 2), np.int8),
+    "codebooks": np.zeros((2, 256, 1, 8), np.float16),
+    "scales": np.ones((20, 1, 1, 1), np.float16),
 }
 INT8 = {"codes": np.zeros((20, 40), np.int8), "scales": np.ones(1, np.float32)}
 
@@ -39,6 +39,15 @@ def test_every_tensor_must_be_there_and_fit(codec, good):
             check(codec, rest | {key: np.zeros((7, *tensor.shape), tensor.dtype)}, SETTINGS)
         with pytest.raises(ModelError, match=f"{key} are int64"):
             check(codec, rest | {key: tensor.astype(np.int64)}, SETTINGS)
+
+
+def test_learned_output_scales_are_optional_and_must_fit():
+    good = TRELLIS | {"output_scales": np.ones(20, np.float16)}
+    check("trellis", good, SETTINGS)
+    with pytest.raises(ModelError, match=r"output_scales have the shape \[1\]"):
+        check("trellis", good | {"output_scales": np.ones(1, np.float16)}, SETTINGS)
+    with pytest.raises(ModelError, match="has output_scales but no output_seed"):
+        check("trellis", good, SETTINGS | {"output_seed": None})
 
 
 @pytest.mark.parametrize(

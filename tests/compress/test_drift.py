@@ -5,15 +5,18 @@ import pytest
 
 from gnomon.compress import drift
 from gnomon.compress.drift import Drift
-from gnomon.models.forward import LinearInputs
+from gnomon.compress.statistics import GroupStatistics
 
 
-def inputs_of(x, *, tokens=None, residual=None):
-    return LinearInputs(
+def statistics(x, missing, *, is_of_outputs):
+    """Of inputs x [rows, in] and what is missing: in the inputs [rows, in], or the outputs."""
+    x = x.astype(np.float32)
+    return GroupStatistics(
         names=("w",),
-        inputs=x.astype(np.float32),
-        tokens=np.arange(len(x)) if tokens is None else np.array(tokens),
-        residual=residual,
+        gram=x.T @ x,
+        cross=(x.T @ missing).astype(np.float32),
+        is_of_outputs=is_of_outputs,
+        rows=len(x),
     )
 
 
@@ -22,41 +25,46 @@ def x():
     return np.random.default_rng(0).standard_normal((300, 12)).astype(np.float32)
 
 
-def test_a_linear_drift_is_undone(x, monkeypatch):
+@pytest.mark.parametrize("large", [4096, 1])  # the latter: in single precision
+def test_a_linear_drift_is_undone(large, x, monkeypatch):
     monkeypatch.setattr(drift, "RIDGE", 1e-6)
+    monkeypatch.setattr(drift, "LARGE", large)
     mixing = np.eye(12) + 0.1 * np.random.default_rng(1).standard_normal((12, 12))
     weight = np.random.default_rng(2).standard_normal((5, 12)).astype(np.float32)
     drifted = (x @ mixing).astype(np.float32)
-    found = Drift.measure(inputs_of(x), inputs_of(drifted), drifted.T @ drifted)
+    found = Drift(statistics(drifted, x - drifted, is_of_outputs=False))
     assert np.allclose(drifted @ found.compensate(weight).T, x @ weight.T, atol=1e-3)
 
 
 def test_the_residual_stream_is_pulled_back(x, monkeypatch):
-    monkeypatch.setattr(drift, "RIDGE", 1e-6)
+    monkeypatch.setattr(drift, "STREAM_RIDGE", 1e-6)
     weight = np.zeros((3, 12), np.float32)
     lost = (x @ np.random.default_rng(3).standard_normal((12, 3))).astype(np.float32)
-    before, after = inputs_of(x, residual=lost), inputs_of(x, residual=np.zeros_like(lost))
-    found = Drift.measure(before, after, x.T @ x)
+    found = Drift(statistics(x, lost, is_of_outputs=True))
     assert np.allclose(x @ found.compensate(weight).T, lost, atol=1e-3)
 
 
-def test_without_drift_the_weight_is_unchanged(x):
+@pytest.mark.parametrize("is_of_outputs", [False, True])
+def test_without_drift_the_weight_is_unchanged(is_of_outputs, x):
     weight = np.random.default_rng(4).standard_normal((5, 12)).astype(np.float32)
-    found = Drift.measure(inputs_of(x), inputs_of(x), x.T @ x)
+    missing = np.zeros((300, 5 if is_of_outputs else 12), np.float32)
+    found = Drift(statistics(x, missing, is_of_outputs=is_of_outputs))
     assert np.allclose(found.compensate(weight), weight, atol=1e-6)
 
 
-def test_only_tokens_that_reach_both_are_compared(x):
-    """An expert may be sent other tokens by the rounded router."""
-    original, rounded = inputs_of(x[:200], tokens=range(200)), x[100:] * 0.9
-    found = Drift.measure(original, inputs_of(rounded, tokens=range(100, 300)), rounded.T @ rounded)
-    both = Drift.measure(inputs_of(x[100:200]), inputs_of(x[100:200] * 0.9), rounded.T @ rounded)
-    assert np.allclose(found.inputs, both.inputs, atol=1e-6)
+def test_outputs_and_inputs_say_the_same(x, monkeypatch):
+    """For a layer that adds to nothing, the output that is missing is the input's share."""
+    monkeypatch.setattr(drift, "STREAM_RIDGE", drift.RIDGE)
+    weight = np.random.default_rng(5).standard_normal((5, 12)).astype(np.float32)
+    drifted = x * 0.9 + 0.05 * x[:, ::-1]
+    by_inputs = Drift(statistics(drifted, x - drifted, is_of_outputs=False))
+    by_outputs = Drift(statistics(drifted, (x - drifted) @ weight.T, is_of_outputs=True))
+    assert np.allclose(by_inputs.compensate(weight), by_outputs.compensate(weight), atol=1e-4)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_few_tokens_do_no_harm(x, count):
     weight = np.ones((5, 12), np.float32)
     few = x[:count]
-    found = Drift.measure(inputs_of(few), inputs_of(few * 0.5), few.T @ few)
+    found = Drift(statistics(few * 0.5, few * 0.5, is_of_outputs=False))
     assert np.isfinite(found.compensate(weight)).all()

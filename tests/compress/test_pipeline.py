@@ -9,7 +9,8 @@ import pytest
 from tiny_models_on_disk import tiny_model
 
 from gnomon.compress import CompressOptions, compress
-from gnomon.compress.pipeline import derive_seed, input_site
+from gnomon.compress.compressor import derive_seed, input_site
+from gnomon.compress.workers import LocalWorkers
 from gnomon.engine import Engine
 from gnomon.errors import DataError, OutputError, UsageError
 from gnomon.models import open_model
@@ -247,3 +248,21 @@ def test_seeds_differ_by_use_and_experts_share_their_input():
     assert input_site(name.format(0)) == input_site(name.format(7))
     assert derive_seed(0, "a") != derive_seed(0, "b") != derive_seed(1, "b")
     assert derive_seed(5, "model.layers.0.mlp.up_proj.weight") == 1653426907
+
+
+def test_neither_disk_nor_threads_change_the_bytes(tiny, tmp_path, options):
+    def weights(name, **how):
+        compress(tiny, tmp_path / name, options=options, **how)
+        return (tmp_path / name / "model.safetensors").read_bytes()
+
+    expected = weights("memory", workers=LocalWorkers(threads=1))
+    assert weights("threads", workers=LocalWorkers(threads=3)) == expected
+    assert weights("disk", are_activations_on_disk=True) == expected
+    assert not (tmp_path / "disk.partial").exists()
+
+
+def test_the_time_it_will_take_is_said_first(tiny, tmp_path, options):
+    said = []
+    compress(tiny, tmp_path / "out", options=options, on_progress=said.append)
+    assert said[0].stage == "expected to take"
+    assert said[0].detail == "less than a minute"

@@ -11,6 +11,7 @@ import pytest
 
 from gnomon.compress import compress
 from gnomon.compress.job import Job, open_job
+from gnomon.compress.part import Part
 from gnomon.errors import OutputError, UsageError
 from gnomon.models import open_model
 
@@ -131,13 +132,13 @@ def test_a_source_that_changed_meanwhile_is_noticed(tiny, tmp_path, options):
 
 def test_overwrite_does_not_take_a_running_job_away(tmp_path):
     with open_job(tmp_path / "out", {"a": 1}, resume=False, overwrite=False) as job:
-        job.save("block-0000", {})
+        job.save("block-0000", Part())
         with (
             pytest.raises(OutputError, match="Another gnomon"),
             open_job(tmp_path / "out", {"a": 1}, resume=False, overwrite=True),
         ):
             pass
-        assert job.load("block-0000") == {}
+        assert job.load("block-0000") == Part()
 
 
 def test_a_file_in_the_place_of_the_partial_folder(tmp_path):
@@ -162,9 +163,9 @@ def test_a_strange_partial_folder_is_left_alone(tmp_path):
 
 def test_a_part_without_its_list_is_not_taken_for_finished(tmp_path):
     with open_job(tmp_path / "out", {}, resume=False, overwrite=False) as job:
-        job.save("block-0000", {})
-        assert job.load("block-0000") == {}
-        (job.folder / "block-0000.json").write_text('{"sha256": "", "layers": {}}')
+        job.save("block-0000", Part())
+        assert job.load("block-0000") == Part()
+        (job.folder / "block-0000.json").write_text('{"sha256": "", "record": {}}')
         assert job.load("block-0000") is None
         (job.folder / "block-0000.json").unlink()
         assert job.load("block-0000") is None

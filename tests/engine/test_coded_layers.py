@@ -103,11 +103,13 @@ def test_trellis_rows_are_the_weights(isa):
 
 @pytest.mark.parametrize("isa", SETS)
 @pytest.mark.parametrize("books", [1, 2, 3])
+@pytest.mark.parametrize("bits", [3, 8, 12, 16])
 @pytest.mark.parametrize("tokens", [1, 2, 33])
-def test_additive_layer_is_a_sum_of_entries(books, tokens, isa):
+def test_additive_layer_is_a_sum_of_entries(books, bits, tokens, isa):
     rng = np.random.default_rng(books)
-    codes = rng.integers(0, 256, (19, 5, books), dtype=np.uint8)
-    codebooks = rng.standard_normal((books, 256, 8)).astype(np.float32)
+    dtype = np.uint8 if bits <= 8 else np.uint16
+    codes = rng.integers(0, 1 << bits, (19, 5, books)).astype(dtype)
+    codebooks = rng.standard_normal((books, 1 << bits, 8)).astype(np.float32)
     scales = rng.uniform(0.5, 2, 19).astype(np.float32)
     groups = sum(codebooks[k][codes[:, :, k]] for k in range(books))
     weights = groups.reshape(19, 40) * scales[:, None]

@@ -20,9 +20,9 @@ CODES = {
         "scales": np.ones(96, np.float32),
     },
     "aq": {
-        "codes": np.zeros((96, 8, 1), np.uint8),
-        "codebooks": np.ones((1, 256, 8), np.float16),
-        "scales": np.ones(96, np.float32),
+        "codes": np.zeros((96, 8, 1), np.int8),
+        "codebooks": np.ones((1, 256, 1, 8), np.float16),
+        "scales": np.ones((96, 1, 1, 1), np.float16),
     },
     "int8": {"codes": np.zeros((96, 64), np.int8), "scales": np.ones(96, np.float32)},
 }

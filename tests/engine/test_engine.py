@@ -19,6 +19,7 @@ from tiny_models import (
 )
 from transformers.models.gemma3 import modeling_gemma3
 
+from gnomon.codecs import decode
 from gnomon.codecs.encoded import EncodedWeight
 from gnomon.engine import Engine, Sampler, SamplingOptions, generate, perplexity
 from gnomon.errors import ContextError, DataError, GnomonError, ModelError, UsageError
@@ -93,9 +94,9 @@ def coded_model(reference, *, embedding_codec: str):
                 codec="aq",
                 shape=(out, in_),
                 tensors={
-                    "codes": rng.integers(0, 256, (out, in_ // 8, 2), dtype=np.uint8),
-                    "codebooks": rng.standard_normal((2, 256, 8)).astype(np.float16),
-                    "scales": np.full(out, 0.1, np.float32),
+                    "codes": rng.integers(-128, 128, (out, in_ // 8, 2)).astype(np.int8),
+                    "codebooks": rng.standard_normal((2, 256, 1, 8)).astype(np.float16),
+                    "scales": np.full((out, 1, 1, 1), 0.1, np.float16),
                 },
             )
         else:
@@ -138,6 +139,25 @@ def test_coded_models_run_as_their_decoded_matrices(reference, embedding_codec):
     one_by_one = coded_engine.session()
     rows = [one_by_one.forward(PROMPT[i : i + 1]) for i in range(PROMPT.size)]
     np.testing.assert_allclose(np.stack(rows), logits, atol=1e-3 * np.abs(logits).max())
+
+
+def test_learned_output_scales_run_as_they_decode(reference):
+    from gnomon.engine.native_layers import LayerFactory
+
+    _model, config, plain, coded = coded_model(reference, embedding_codec="int8")
+    name = "model.layers.0.self_attn.q_proj.weight"
+    rng = np.random.default_rng(8)
+    out, in_ = coded[name].shape
+    learned = {
+        "output_scales": rng.uniform(-2, 2, out).astype(np.float16),
+        "scales": rng.uniform(0.002, 0.004, out).astype(np.float16),
+    }
+    coded[name] = dataclasses.replace(coded[name], tensors={**coded[name].tensors, **learned})
+    factory = LayerFactory(our_model(config, MemoryWeights(plain, coded)).weights)
+    inputs = rng.standard_normal((7, in_)).astype(np.float32)
+    expected = inputs @ decode(coded[name]).T
+    error = np.linalg.norm(factory.linear(name).multiply(inputs) - expected)
+    assert error < 0.01 * np.linalg.norm(expected)
 
 
 def test_unknown_codec_and_damage_are_model_errors(reference):

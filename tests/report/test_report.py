@@ -9,7 +9,7 @@ import pytest
 
 from gnomon.errors import OutputError
 from gnomon.report import Measurement, comparison, render_report, write_report
-from gnomon.report.charts import HEIGHT, WIDTH, bits_skyline, error_strips
+from gnomon.report.charts import HEIGHT, WIDTH, bits_skyline, bits_strips, error_strips
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,28 @@ def test_experts_of_a_block_are_one_bar():
     [strip] = error_strips(layers)
     assert len(strip.bars) == 1
     assert strip.mean == "0.0200"
+
+
+def test_bits_have_strips_where_they_were_spread():
+    layers = [
+        Layer(f"model.layers.{block}.part.{kind}.weight", bits_per_weight=bits + 0.01)
+        for block, widths in enumerate(((2, 4), (3, 2)))
+        for kind, bits in zip(("q_proj", "down_proj"), widths, strict=True)
+    ]
+    first, second = bits_strips(layers)
+    assert [bar.height for bar in first.bars] == pytest.approx(
+        [HEIGHT * 2.01 / 4.01, HEIGHT * 3.01 / 4.01], abs=0.01
+    )
+    assert second.mean == "3.01"
+    assert "bits a weight 3.01 on average over 2 blocks, highest in block 0" in second.summary
+    text = page(layers=layers)
+    assert "Which layers got more bits" in text
+    assert second.summary in text
+
+
+def test_bits_that_are_all_alike_have_none():
+    assert bits_strips(LAYERS) == ()
+    assert "Which layers got more bits" not in page()
 
 
 def test_the_area_of_the_skyline_is_the_file():

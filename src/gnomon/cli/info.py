@@ -91,6 +91,21 @@ def _describe(model: Model) -> dict[str, Any]:
         "bits_per_weight": 8 * model.size_bytes / parameters if parameters else None,
         "storage": {kind: dict(counts) for kind, counts in storage.items()},
         "compressed_by": model.provenance.get("gnomon_version"),
+        "bits": _bits_by_kind(model),
+    }
+
+
+def _bits_by_kind(model: Model) -> dict[str, list[float]]:
+    """The width of the codes of each kind of layer, block by block; experts' on average."""
+    widths: dict[str, dict[int, list[int]]] = {}
+    for name, layer in model.provenance.get("layers", {}).items():
+        bits = layer["settings"].get("bits")
+        if name.startswith("model.layers.") and bits is not None:
+            _, _, block, *_, kind, _ = name.split(".")
+            widths.setdefault(kind, {}).setdefault(int(block), []).append(bits)
+    return {
+        kind: [sum(each) / len(each) for _, each in sorted(blocks.items())]
+        for kind, blocks in widths.items()
     }
 
 
@@ -121,6 +136,7 @@ def _print(facts: dict[str, Any]) -> None:
     if facts["compressed_by"]:
         lines["compressed by"] = f"gnomon {facts['compressed_by']}"
     print_facts(lines)
+    _print_bits(facts["bits"])
     print_table(
         ["storage", "tensors", "weights", "bytes", "bits a weight"],
         [
@@ -134,5 +150,25 @@ def _print(facts: dict[str, Any]) -> None:
             for kind, counts in sorted(
                 facts["storage"].items(), key=lambda entry: -entry[1]["size_bytes"]
             )
+        ],
+    )
+
+
+def _print_bits(bits: dict[str, list[float]]) -> None:
+    """A line for each kind of layer, where not all have as many."""
+    if len({width for widths in bits.values() for width in widths}) < 2:
+        return
+    is_whole = all(width.is_integer() for widths in bits.values() for width in widths)
+    print_table(
+        ["bits by layer", "block by block", "mean"],
+        [
+            [
+                kind,
+                "".join(f"{width:.0f}" for width in widths)
+                if is_whole
+                else " ".join(f"{width:.1f}" for width in widths),
+                f"{sum(widths) / len(widths):.2f}",
+            ]
+            for kind, widths in bits.items()
         ],
     )

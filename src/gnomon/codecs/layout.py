@@ -56,21 +56,36 @@ def _trellis(encoded: EncodedWeight, where: str) -> Expected:
                 f"{where}: {key} is {seed!r}; null or a whole number from 0 to 2^64 - 1 was "
                 "expected"
             )
-    return {
+    expected = {
         "codes": (("uint8",), ((rows, columns, 32 * bits),)),
         "table": (("int8",), ((trellis.STATES,),)),
         "scales": _scales(encoded),
     }
+    if trellis.OUTPUT_SCALES in encoded.tensors:
+        if encoded.settings["output_seed"] is None:
+            raise ModelError(f"{where}: has {trellis.OUTPUT_SCALES} but no output_seed")
+        expected[trellis.OUTPUT_SCALES] = (_FLOATS, ((encoded.shape[0],),))
+    return expected
 
 
 def _aq(encoded: EncodedWeight, where: str) -> Expected:
     out, in_ = encoded.shape
-    codes = _tensor(encoded, "codes", where)
-    books = codes.shape[-1] if codes.ndim else 0
+    codebooks = _tensor(encoded, "codebooks", where)
+    books, entries = codebooks.shape[:2] if codebooks.ndim == 4 else (0, 0)
+    bits = entries.bit_length() - 1
+    if books < 1 or not 1 <= bits <= aq.MOST_CODE_BITS or entries != 1 << bits:
+        raise ModelError(
+            f"{where}: its codebooks have the shape {list(codebooks.shape)}, [K, 2^n, 1, "
+            f"{aq.GROUP}] with n up to {aq.MOST_CODE_BITS} was expected"
+        )
+    if in_ % aq.GROUP:
+        raise ModelError(
+            f"{where}: coded with aq, which takes a multiple of {aq.GROUP} columns; it has {in_}"
+        )
     return {
-        "codes": (("uint8",), ((out, -(-in_ // aq.GROUP), books),)),
-        "codebooks": (_FLOATS, ((books, aq.CODEWORDS, aq.GROUP),)),
-        "scales": _scales(encoded),
+        "codes": (("int8" if bits <= 8 else "int16",), ((out, in_ // aq.GROUP, books),)),
+        "codebooks": (_FLOATS, ((books, entries, 1, aq.GROUP),)),
+        "scales": (_FLOATS, ((out, 1, 1, 1),)),
     }
 
 

@@ -10,7 +10,11 @@ True
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+
+LARGEST_SYLVESTER = 256  # as one matrix product: beyond, two smaller ones cost less
 
 
 def signs(seed: int, width: int) -> np.ndarray:
@@ -30,18 +34,25 @@ def hadamard(x: np.ndarray) -> np.ndarray:
     *batch, width = x.shape
     power = width & -width  # the largest power of two that divides the width
     odd = width // power
-    y = x.reshape(-1, odd, power).astype(np.float32, copy=True)
-    half = 1
-    while half < power:  # the butterflies of the fast Walsh-Hadamard transform
-        pairs = y.reshape(-1, odd, power // (2 * half), 2, half)
-        first, second = pairs[..., 0, :].copy(), pairs[..., 1, :]
-        pairs[..., 0, :] += second
-        np.subtract(first, second, out=pairs[..., 1, :])
-        half *= 2
-    y *= np.float32(power**-0.5)
+    fast = min(power, LARGEST_SYLVESTER)
+    # H is a Kronecker product of three: of the odd part, and of the power of two in two parts.
+    y = np.asarray(x, dtype=np.float32).reshape(-1, fast) @ sylvester(fast)
+    if power > fast:
+        y = sylvester(power // fast) @ y.reshape(-1, power // fast, fast)
     if odd > 1:
-        y = hartley(odd) @ y
+        y = hartley(odd) @ y.reshape(-1, odd, power)
     return y.reshape(*batch, width)
+
+
+@cache
+def sylvester(size: int) -> np.ndarray:
+    """The Sylvester-Hadamard matrix over √size, float32 [size, size]; size is a power of two."""
+    matrix = np.ones((1, 1), np.float32)
+    while len(matrix) < size:
+        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+    matrix = matrix * np.float32(size**-0.5)
+    matrix.setflags(write=False)
+    return matrix
 
 
 def hartley(size: int) -> np.ndarray:

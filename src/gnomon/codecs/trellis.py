@@ -17,12 +17,13 @@ import numpy as np
 
 from gnomon import _native
 from gnomon.codecs.encoded import EncodedWeight
-from gnomon.codecs.rotation import unrotate_weight
+from gnomon.codecs.rotation import hadamard, signs, unrotate
 
 BITS = (2, 3, 4)
 TILE = 16  # a tile is TILE rows by TILE columns
 SEQUENCE = TILE * TILE
 STATES = 256
+OUTPUT_SCALES = "output_scales"  # a tensor that a tuned weight has
 SEAM = 32  # numbers on either side of the seam that the first pass looks at
 
 
@@ -123,13 +124,20 @@ def untile(tiles: np.ndarray, *, shape: tuple[int, int]) -> np.ndarray:
 
 def decode(encoded: EncodedWeight) -> np.ndarray:
     """The matrix float32 [out, in], rotations undone."""
-    weight = decode_rotated(encoded)
-    settings = encoded.settings
+    weight = unrotate(decode_rotated(encoded), seed=_seed(encoded.settings, "input"))
+    scales = output_scales(encoded)
     return np.ascontiguousarray(
-        unrotate_weight(
-            weight, input_seed=_seed(settings, "input"), output_seed=_seed(settings, "output")
-        )
+        weight if scales is None else hadamard(weight.T).T * scales[:, None]
     )
+
+
+def output_scales(encoded: EncodedWeight) -> np.ndarray | None:
+    """S_out, float32 [out]: learned where they are stored, else signs; None: outputs stay put."""
+    seed = _seed(encoded.settings, "output")
+    if seed is None:
+        return None
+    learned = encoded.tensors.get(OUTPUT_SCALES)
+    return signs(seed, encoded.shape[0]) if learned is None else learned.astype(np.float32)
 
 
 def decode_rotated(encoded: EncodedWeight) -> np.ndarray:
@@ -152,7 +160,7 @@ class TrellisRounder:
     `scales` is float32 [1] or [rows]. See `gnomon.compress.feedback` for who calls it.
     """
 
-    columns = TILE
+    columns = rows = TILE
 
     def __init__(self, *, shape: tuple[int, int], bits: int, scales: np.ndarray, threads: int = 0):
         self.shape, self.bits, self.threads = shape, bits, threads

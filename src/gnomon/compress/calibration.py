@@ -39,6 +39,18 @@ def calibration_sequences(
     return np.concatenate([plain, chat])
 
 
+def set_aside(sequences: np.ndarray, *, tokens: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """About `tokens` of the sequences to calibrate on, and the others for what is learned later.
+
+    Of a text too short for both, all is used for both.
+    """
+    count = max(1, tokens // sequences.shape[1])
+    if len(sequences) < 1.5 * count:
+        return sequences, sequences
+    order = np.random.default_rng(seed).permutation(len(sequences))
+    return sequences[np.sort(order[:count])], sequences[np.sort(order[count:])]
+
+
 def _rendered_conversations(tokenizer: Tokenizer) -> str:
     """The bundled conversations in the model's own template; empty if it has none."""
     if tokenizer.chat_template is None:

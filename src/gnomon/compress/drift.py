@@ -3,56 +3,43 @@
 A layer of the rounded model reads X̂ where the original reads X. To round W itself would ask for
 W X̂; what is wanted is the original's output, so W is first replaced by the least-squares answer to
 
-    min over W* of ‖W X + R − W* X̂‖² + λ ‖W* − W‖²,
-    W* = W + (W (X − X̂) + R) X̂ᵀ (X̂ X̂ᵀ + λI)⁻¹
+    min over W* of ‖Y − W* X̂‖² + λ ‖W* − W‖²,
+    W* = W + (Y − W X̂) X̂ᵀ (X̂ X̂ᵀ + λI)⁻¹
 
-where R is, for layers that add to the residual stream, by how much that stream has drifted. The
-idea without R is GPTAQ's (arXiv 2504.02692); with it, every second layer pulls the stream back.
+where Y is what the layer gives in the original and, for layers that add to the residual stream, by
+how much that stream has drifted. Without the stream the idea is GPTAQ's (arXiv 2504.02692); with
+it, every second layer pulls the stream back. For layers that share their inputs Y = W X, so that
+(X − X̂) X̂ᵀ serves them all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from gnomon.models.forward import LinearInputs
+from gnomon.compress.statistics import GroupStatistics
 
-CHUNK = 2048  # tokens whose inputs are compared at a time
-RIDGE = 0.03  # λ as a share of the mean of the diagonal of X̂ X̂ᵀ
+# λ as a share of the mean of the diagonal of X̂ X̂ᵀ. What the stream has lost is less a matter of the
+# inputs, so that more of what a regression finds in it is chance.
+RIDGE = 0.03
+STREAM_RIDGE = 0.1
+LARGE = 4096  # inputs from which on the system is solved in single precision
 
 
-@dataclass(frozen=True, slots=True)
 class Drift:
-    """The least-squares regression of the drift on the rounded model's inputs."""
+    """The least-squares regression of what is missing on the rounded model's inputs."""
 
-    inputs: np.ndarray  # float32 [in, in]: x - x̂ ≈ x̂ @ inputs
-    residual: np.ndarray | None  # float32 [in, out]: r ≈ x̂ @ residual
-
-    @classmethod
-    def measure(cls, original: LinearInputs, rounded: LinearInputs, gram: np.ndarray) -> Drift:
-        """From the inputs of the same layers in both models; `gram` is X̂ᵀX̂ float32 [in, in]."""
-        _, in_original, in_rounded = np.intersect1d(
-            original.tokens, rounded.tokens, assume_unique=True, return_indices=True
-        )
+    def __init__(self, statistics: GroupStatistics):
+        gram = statistics.gram
         size = len(gram)
-        targets = np.zeros((size, size), np.float32)
-        streams = None
-        if original.residual is not None and rounded.residual is not None:
-            streams = original.residual, rounded.residual
-        pull = None if streams is None else np.zeros((size, streams[0].shape[1]), np.float32)
-        for start in range(0, len(in_rounded), CHUNK):
-            ours, theirs = in_rounded[start : start + CHUNK], in_original[start : start + CHUNK]
-            x = rounded.inputs[ours]
-            targets += x.T @ (original.inputs[theirs] - x)
-            if streams is not None and pull is not None:
-                pull += x.T @ (streams[0][theirs] - streams[1][ours])
-        damped = gram.astype(np.float64)
-        damped[np.diag_indices(size)] += max(RIDGE * float(np.trace(gram)) / size, 1e-12)
-        inverse = np.linalg.inv(damped).astype(np.float32)
-        return cls(inverse @ targets, None if pull is None else inverse @ pull)
+        damped = gram.astype(np.float64 if size < LARGE else np.float32)
+        ridge = STREAM_RIDGE if statistics.is_of_outputs else RIDGE
+        damped[np.diag_indices(size)] += max(ridge * float(np.trace(gram)) / size, 1e-12)
+        solved = np.linalg.solve(damped, statistics.cross.astype(damped.dtype))
+        self._regression = solved.astype(np.float32)  # [in, in], or [in, out]
+        self._is_of_outputs = statistics.is_of_outputs
 
     def compensate(self, weight: np.ndarray) -> np.ndarray:
-        """W* float32 [out, in] for W."""
-        compensated = weight + weight @ self.inputs.T
-        return compensated if self.residual is None else compensated + self.residual.T
+        """W* float32 [out, in] for W, one of the layers that were measured."""
+        if self._is_of_outputs:
+            return weight + self._regression.T
+        return weight + weight @ self._regression.T

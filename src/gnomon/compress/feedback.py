@@ -8,7 +8,7 @@ W_k + Σ_{j>k} E_j L_jk: block-LDLQ (QuIP, arXiv 2307.13304; QuIP#, arXiv 2402.0
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,8 +21,9 @@ PANEL = 128  # columns whose feedback to the rest of the matrix is applied in on
 class InputStatistics:
     """What is known of a layer's inputs: H, damped, and its Cholesky factor C, H = C Cᵀ."""
 
-    gram: np.ndarray  # float32 [in, in]
     factor: np.ndarray  # float32 [in, in], lower triangular
+    gram: np.ndarray  # float32 [in, in]: H
+    lowers: dict[int, np.ndarray] = field(default_factory=dict)  # by the width of their blocks
 
     @classmethod
     def from_gram(cls, gram: np.ndarray, *, damping: float = 0.01) -> InputStatistics:
@@ -32,7 +33,13 @@ class InputStatistics:
         damped = gram.astype(np.float64)
         damped[np.diag_indices(size)] += damping * mean if mean > 0 else 1.0
         factor = np.linalg.cholesky(damped)
-        return cls(damped.astype(np.float32), factor.astype(np.float32))
+        return cls(factor.astype(np.float32), damped.astype(np.float32))
+
+    def unit_lower(self, width: int) -> np.ndarray:
+        """L = C · blockdiag(C)⁻¹ for blocks of `width`: the unit factor of H = L D Lᵀ."""
+        if width not in self.lowers:
+            self.lowers[width] = _unit_lower(self.factor, width)
+        return self.lowers[width]
 
     def error(self, difference: np.ndarray) -> float:
         """tr(E H Eᵀ) for E [out, in]."""
@@ -44,7 +51,7 @@ def round_with_feedback(
 ) -> np.ndarray:
     """The rounded matrix float32 [out, in]; the codes stay in `rounder`."""
     size, width = weight.shape[1], rounder.columns
-    lower = _unit_lower(statistics.factor, width)
+    lower = statistics.unit_lower(width)
     targets = weight.astype(np.float32, copy=True)  # W + Σ E_j L_j, completed from the right
     rounded = np.empty_like(targets)
     for panel in reversed(range(0, size, PANEL)):
@@ -60,7 +67,6 @@ def round_with_feedback(
 
 
 def _unit_lower(factor: np.ndarray, width: int) -> np.ndarray:
-    """L = C · blockdiag(C)⁻¹ for blocks of `width`: the unit factor of H = L D Lᵀ."""
     lower = np.empty_like(factor)
     for start in range(0, len(factor), width):
         block = slice(start, start + width)

@@ -22,8 +22,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from gnomon.codecs import EncodedWeight
-from gnomon.compress.rounding import RoundedWeight
+from gnomon.compress.part import Part
 from gnomon.errors import OutputError, UsageError
 
 JOB = "job.json"
@@ -35,36 +34,52 @@ class Job:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def has(self, part: str) -> bool:
+    def has(self, name: str) -> bool:
         """Whether the part was finished once; only `load` knows whether it is whole."""
-        return (self.folder / f"{part}.json").exists()
+        return (self.folder / f"{name}.json").exists()
 
-    def load(self, part: str) -> dict[str, RoundedWeight] | None:
-        """The rounded weights of a part by name; None if it is not finished, or damaged since."""
+    def load(self, name: str) -> Part | None:
+        """The part of that name; None if it is not finished, or damaged since."""
         try:
-            content = json.loads((self.folder / f"{part}.json").read_text(encoding="utf-8"))
-            file = self.folder / f"{part}.safetensors"
-            if content["sha256"] != _checksum(file, content["layers"]):
+            content = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+            file = self.folder / f"{name}.safetensors"
+            if content["sha256"] != _checksum(file, content["record"]):
                 return None
-            tensors = load_file(file)
-            return {
-                name: _rounded(name, record, tensors) for name, record in content["layers"].items()
-            }
+            return Part.from_tensors(load_file(file), content["record"])
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None
 
-    def save(self, part: str, rounded: Mapping[str, RoundedWeight]) -> None:
-        tensors, records = {}, {}
-        for name, weight in rounded.items():
-            tensors |= stored_tensors(name, weight.encoded)
-            records[name] = layer_record(weight)
+    def save(self, name: str, part: Part) -> None:
+        record = part.record()
         with writing(self.folder):
-            file = self.folder / f"{part}.safetensors"
+            file = self.folder / f"{name}.safetensors"
             temporary = self.folder / "part.tmp"
-            save_file(tensors, temporary)
+            save_file(part.tensors(), temporary)
             replace_durably(temporary, file)
-            content = {"sha256": _checksum(file, records), "layers": records}
-            write_json(self.folder / f"{part}.json", content)
+            content = {"sha256": _checksum(file, record), "record": record}
+            write_json(self.folder / f"{name}.json", content)
+
+    def load_state(self, name: str) -> dict[str, np.ndarray] | None:
+        """The state that a part was last left in; None if there is none, or it is damaged."""
+        try:
+            return load_file(self.folder / f"{name}.state")
+        except (OSError, SafetensorError):
+            return None
+
+    def save_state(self, name: str, state: Mapping[str, np.ndarray]) -> None:
+        """How far a part has come that is not finished."""
+        with writing(self.folder):
+            temporary = self.folder / "state.tmp"
+            save_file({key: np.ascontiguousarray(array) for key, array in state.items()}, temporary)
+            replace_durably(temporary, self.folder / f"{name}.state")
+
+    def scratch(self, name: str) -> Path:
+        """An empty folder for what a resumed run does not need."""
+        folder = self.folder / name
+        with writing(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        return folder
 
     def remove(self) -> None:
         """The job is done: nothing of it is needed any more."""
@@ -155,43 +170,6 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{key}", value
 
 
-def stored_tensors(name: str, encoded: EncodedWeight) -> dict[str, np.ndarray]:
-    """The tensors of a coded weight under the names they have in a file."""
-    stem = name.removesuffix(".weight")
-    return {
-        f"{stem}.{key}": np.ascontiguousarray(tensor) for key, tensor in encoded.tensors.items()
-    }
-
-
-def layer_record(weight: RoundedWeight) -> dict[str, Any]:
-    """What gnomon.json says of a coded weight."""
-    encoded = weight.encoded
-    return {
-        "codec": encoded.codec,
-        "shape": list(encoded.shape),
-        "settings": dict(encoded.settings),
-        "bits_per_weight": encoded.bits_per_weight,
-        "relative_error": weight.relative_error,
-    }
-
-
-def _rounded(
-    name: str, record: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
-) -> RoundedWeight:
-    stem = name.removesuffix(".weight") + "."
-    encoded = EncodedWeight(
-        codec=record["codec"],
-        shape=(record["shape"][0], record["shape"][1]),
-        tensors={
-            key.removeprefix(stem): tensor
-            for key, tensor in tensors.items()
-            if key.startswith(stem)
-        },
-        settings=record["settings"],
-    )
-    return RoundedWeight(encoded=encoded, relative_error=record["relative_error"])
-
-
 def write_json(path: Path, content: Any) -> None:
     """Written beside its place and renamed, so that it is there whole or not at all."""
     temporary = path.with_name(path.name + ".tmp")
@@ -206,10 +184,10 @@ def replace_durably(temporary: Path, path: Path) -> None:
     os.replace(temporary, path)
 
 
-def _checksum(file: Path, records: Mapping[str, Any]) -> str:
+def _checksum(file: Path, record: Mapping[str, Any]) -> str:
     with open(file, "rb") as opened:
         digest = hashlib.file_digest(opened, "sha256")
-    digest.update(json.dumps(records, sort_keys=True).encode())
+    digest.update(json.dumps(record, sort_keys=True).encode())
     return digest.hexdigest()
 
 

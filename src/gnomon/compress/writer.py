@@ -76,12 +76,14 @@ def write_model(
     tensors: Mapping[str, np.ndarray],
     gnomon_json: dict[str, Any],
     *,
+    quantization: Mapping[str, Any],
     output: Path,
     scratch: Path,
 ) -> int:
     """Writes everything into `scratch`, renames it to `output`; returns the weights' bytes.
 
-    `gnomon_json` gets `size_bytes` and `bits_per_weight` added, once they are known.
+    `quantization` is what config.json says of the coding. `gnomon_json` gets
+    `size_bytes` and `bits_per_weight` added, once they are known.
     """
     with writing(scratch):
         shutil.rmtree(scratch, ignore_errors=True)
@@ -91,7 +93,7 @@ def write_model(
         size_bytes = weights.stat().st_size
         gnomon_json["size_bytes"] = size_bytes
         gnomon_json["bits_per_weight"] = 8 * size_bytes / gnomon_json["parameters"]
-        config = {**model.hf_config, "quantization_config": {"quant_method": "gnomon"}}
+        config = {**model.hf_config, "quantization_config": dict(quantization)}
         write_json(scratch / "config.json", config)
         if model.tokenizer is not None:
             model.tokenizer.save(scratch)

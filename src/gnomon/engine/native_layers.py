@@ -8,9 +8,11 @@ from typing import Literal
 import numpy as np
 
 from gnomon import _native
+from gnomon.codecs import aq
 from gnomon.codecs.encoded import EncodedWeight
 from gnomon.codecs.layout import require_layout
 from gnomon.codecs.rotation import signs
+from gnomon.codecs.trellis import OUTPUT_SCALES
 from gnomon.errors import ModelError, UsageError
 from gnomon.models.finite import require_finite
 from gnomon.models.model import Weights
@@ -82,7 +84,7 @@ class LayerFactory:
 
     def row_scales(self, name: str, encoded: EncodedWeight) -> np.ndarray:
         """One scale for each row, float32 [out]; a file may hold a single one for all of them."""
-        scales = self.numbers(name, encoded, "scales")
+        scales = self.numbers(name, encoded, "scales").reshape(-1)
         return np.ascontiguousarray(np.broadcast_to(scales, encoded.shape[:1]))
 
     def rotation(self, seed: int | float | str | None, width: int) -> _native.Rotation | None:
@@ -138,6 +140,9 @@ def _trellis(
 ) -> _native.Linear:
     out, in_ = encoded.shape
     tensors, settings = encoded.tensors, encoded.settings
+    output_rotation = factory.rotation(settings["output_seed"], out)
+    if OUTPUT_SCALES in tensors:
+        output_rotation = _native.Rotation(out, factory.numbers(name, encoded, OUTPUT_SCALES))
     return _native.trellis_linear(
         np.ascontiguousarray(tensors["codes"]),
         np.ascontiguousarray(tensors["table"]),
@@ -145,7 +150,7 @@ def _trellis(
         out,
         in_,
         input_rotation=factory.rotation(settings["input_seed"], in_),
-        output_rotation=factory.rotation(settings["output_seed"], out),
+        output_rotation=output_rotation,
         bias=bias,
     )
 
@@ -153,9 +158,13 @@ def _trellis(
 def _additive(
     factory: LayerFactory, name: str, encoded: EncodedWeight, bias: np.ndarray | None
 ) -> _native.Linear:
+    try:
+        codes = aq.indices(encoded)
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from error
     return _native.additive_linear(
-        np.ascontiguousarray(encoded.tensors["codes"]),
-        factory.numbers(name, encoded, "codebooks"),
+        np.ascontiguousarray(codes),
+        np.ascontiguousarray(factory.numbers(name, encoded, "codebooks")[:, :, 0]),
         factory.row_scales(name, encoded),
         bias=bias,
     )

@@ -70,7 +70,10 @@ def _layer(name: str, entry: Any, *, path: Path) -> CodedLayer:
 
 def decode_layer(encoded: EncodedWeight, *, name: str, source: str) -> np.ndarray:
     """float32 [out, in]. Raises ModelError if the codes do not give the promised shape."""
-    values = codecs.decode(encoded)
+    try:
+        values = codecs.decode(encoded)
+    except ModelError as error:
+        raise ModelError(f"{source}: {name}: {error}") from error
     if values.shape != encoded.shape:
         raise ModelError(
             f"{source}: {name} decodes to {list(values.shape)}, {list(encoded.shape)} was expected"

@@ -1,26 +1,33 @@
-"""The forward pass in numpy, block by block: the plain form of cpp/engine, and the calibrator.
+"""The forward pass in numpy, step by step: the plain form of cpp/engine, and the calibrator.
 
-A block announces each group of linear layers *before* it uses them, together with the inputs that
-they are about to read, and looks their weights up *after*. So the compressor can replace a weight
-by its rounded self between the two, and what follows already sees the rounded layer:
+A block runs in four steps, each of which uses linear layers that an earlier step has not used:
 
-    for group in forward_block(config, 0, weights, hidden):
-        gram = group.inputs.T @ group.inputs
-        weights[group.names[0]] = ...                            # used from here on
-    hidden = group.hidden                                        # the block's output, on the last
+    0  q, k, v and attention         2  gate and up, or those of every expert
+    1  o, onto the residual stream   3  down, onto the residual stream
+
+`linear_inputs` says what the layers of the next step are about to read; `advance` takes the step.
+Between the two the compressor replaces a weight by its rounded self, so that what follows already
+sees the rounded layer. Everything that a step leaves to the next is in its `BlockState`:
+
+    state = BlockState(hidden=hidden)
+    for step in range(STEPS):
+        for group in linear_inputs(config, 0, step, weights, state):
+            weights |= rounded(group)                            # used from here on
+        state = advance(config, 0, step, weights, state)
 
 Shapes: `hidden` is float32 [sequences, time, hidden_size].
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from gnomon.models.config import ModelConfig, Rope
 
+STEPS = 4
 QUERIES = 64  # of one sequence that attend at a time
 
 
@@ -30,15 +37,30 @@ class LinearInputs:
 
     names: tuple[str, ...]  # of the weights, each [out, in]
     inputs: np.ndarray  # float32 [rows, in]
-    tokens: np.ndarray  # int [rows]: which token of the batch a row belongs to
-    residual: np.ndarray | None  # float32 [rows, out]: what the layers' output is added to, if so
+    tokens: np.ndarray | None = None  # int [rows]: which tokens the rows are; None: all in order
+    residual: np.ndarray | None = None  # float32 [rows, out]: what the output is added to, if so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlockOutput:
-    """What a block comes to, the last thing it announces."""
+class Routes:
+    """Which experts the tokens go to."""
 
-    hidden: np.ndarray  # float32 [sequences, time, hidden_size]
+    chosen: np.ndarray  # int [tokens, experts of each]
+    shares: np.ndarray  # float32, likewise; a token's sum to one
+
+    def to(self, expert: int) -> tuple[np.ndarray, np.ndarray]:
+        """The tokens that `expert` gets, and its share in each."""
+        tokens, slots = np.nonzero(self.chosen == expert)
+        return tokens, self.shares[tokens, slots]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockState:
+    """Where a block stands between two of its steps."""
+
+    hidden: np.ndarray  # the residual stream
+    inner: tuple[np.ndarray, ...] = ()  # [..., in]: read next, unless that is the normed stream
+    routes: Routes | None = None  # between the steps of a block with experts
 
 
 def embed(config: ModelConfig, table: np.ndarray, tokens: np.ndarray) -> np.ndarray:
@@ -60,86 +82,148 @@ def forward(config: ModelConfig, weights: Mapping[str, np.ndarray], tokens: np.n
 def run_block(
     config: ModelConfig, layer: int, weights: Mapping[str, np.ndarray], hidden: np.ndarray
 ) -> np.ndarray:
-    """The block's output, nothing replaced on the way."""
-    for event in forward_block(config, layer, weights, hidden):
-        if isinstance(event, BlockOutput):
-            return event.hidden
-    raise AssertionError("a block ends with its output")
+    """The output of block `layer`, all steps at once."""
+    state = BlockState(hidden=hidden)
+    for step in range(STEPS):
+        state = advance(config, layer, step, weights, state)
+    return state.hidden
 
 
-def forward_block(
-    config: ModelConfig, layer: int, weights: Mapping[str, np.ndarray], hidden: np.ndarray
-) -> Iterator[LinearInputs | BlockOutput]:
-    """Runs block `layer`; see the module's docstring."""
-    prefix = f"model.layers.{layer}."
+def linear_inputs(
+    config: ModelConfig, layer: int, step: int, weights: Mapping[str, np.ndarray], state: BlockState
+) -> list[LinearInputs]:
+    """What each group of linear layers of `step` will read; needs norms and router only."""
+    block = _Block(config, layer, weights)
+    if step == 0:
+        return [block.group(block.norm(state.hidden, "input_layernorm"), *ATTENTION)]
+    if step == 1:
+        return [block.group(state.inner[0], "self_attn.o_proj", residual=state.hidden)]
+    if not config.num_experts:
+        if step == 2:
+            return [block.group(block.mlp_input(state.hidden), "mlp.gate_proj", "mlp.up_proj")]
+        return [block.group(state.inner[0], "mlp.down_proj", residual=state.hidden)]
+    if step == 2:
+        flat = block.mlp_input(state.hidden).reshape(-1, config.hidden_size)
+        routes = block.route(flat)
+        groups = []
+        for expert in range(config.num_experts):
+            tokens, _ = routes.to(expert)
+            gate, up, _ = expert_layers(expert)
+            groups.append(block.group(flat[tokens], gate, up, tokens=tokens))
+        return groups
+    assert state.routes is not None
+    return [
+        block.group(inner, expert_layers(expert)[2], tokens=state.routes.to(expert)[0])
+        for expert, inner in enumerate(state.inner)
+    ]
 
-    def norm(x: np.ndarray, name: str) -> np.ndarray:
-        return rms_norm(x, weights[f"{prefix}{name}.weight"], config)
 
-    def linear(x: np.ndarray, name: str) -> np.ndarray:
-        weight = weights[f"{prefix}{name}.weight"]
+def advance(
+    config: ModelConfig, layer: int, step: int, weights: Mapping[str, np.ndarray], state: BlockState
+) -> BlockState:
+    """The state after `step`."""
+    block, hidden = _Block(config, layer, weights), state.hidden
+    if step == 0:
+        x = block.norm(hidden, "input_layernorm")
+        q, k, v = (_split_heads(block.linear(x, name), config.head_dim) for name in ATTENTION)
+        if config.has_qk_norm:
+            q, k = block.norm(q, "self_attn.q_norm"), block.norm(k, "self_attn.k_norm")
+        return BlockState(hidden=hidden, inner=(attention(config, layer, q, k, v),))
+    if step == 1:
+        x = block.linear(state.inner[0], "self_attn.o_proj")
+        if config.has_post_norms:
+            x = block.norm(x, "post_attention_layernorm")
+        return BlockState(hidden=np.add(hidden, x, out=x))
+    if step == 2:
+        x = block.mlp_input(hidden)
+        if config.num_experts:
+            flat = x.reshape(-1, config.hidden_size)
+            routes = block.route(flat)
+            inner = tuple(
+                block.gated(flat[routes.to(expert)[0]], *expert_layers(expert)[:2])
+                for expert in range(config.num_experts)
+            )
+            return BlockState(hidden=hidden, inner=inner, routes=routes)
+        inner = np.empty((*x.shape[:2], config.intermediate_size), dtype=np.float32)
+        for sequence in range(len(x)):  # one at a time: what is between stays in the cache
+            inner[sequence] = block.gated(x[sequence], "mlp.gate_proj", "mlp.up_proj")
+        return BlockState(hidden=hidden, inner=(inner,))
+    if config.num_experts:
+        assert state.routes is not None
+        mixed = np.zeros((hidden.shape[0] * hidden.shape[1], config.hidden_size), np.float32)
+        for expert, inner in enumerate(state.inner):
+            tokens, shares = state.routes.to(expert)
+            mixed[tokens] += block.linear(inner, expert_layers(expert)[2]) * shares[:, None]
+        x = mixed.reshape(hidden.shape)
+    else:
+        x = block.linear(state.inner[0], "mlp.down_proj")
+    if config.has_post_norms:
+        x = block.norm(x, "post_feedforward_layernorm")
+    return BlockState(hidden=np.add(hidden, x, out=x))
+
+
+ATTENTION = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+
+
+def expert_layers(expert: int) -> tuple[str, str, str]:
+    """Mixtral's names for the gate, the way up and the way down of one expert."""
+    name = f"block_sparse_moe.experts.{expert}"
+    return f"{name}.w1", f"{name}.w3", f"{name}.w2"
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The layers of one block by their short names."""
+
+    config: ModelConfig
+    layer: int
+    weights: Mapping[str, np.ndarray]
+
+    def weight(self, name: str) -> str:
+        return f"model.layers.{self.layer}.{name}.weight"
+
+    def norm(self, x: np.ndarray, name: str) -> np.ndarray:
+        return rms_norm(x, self.weights[self.weight(name)], self.config)
+
+    def mlp_input(self, hidden: np.ndarray) -> np.ndarray:
+        has_post = self.config.has_post_norms
+        name = "pre_feedforward_layernorm" if has_post else "post_attention_layernorm"
+        return self.norm(hidden, name)
+
+    def linear(self, x: np.ndarray, name: str) -> np.ndarray:
+        weight = self.weights[self.weight(name)]
         y = (x.reshape(-1, x.shape[-1]) @ weight.T).reshape(*x.shape[:-1], len(weight))
-        bias = weights.get(f"{prefix}{name}.bias")
+        bias = self.weights.get(self.weight(name).removesuffix("weight") + "bias")
         if bias is not None:
             y += bias
         return y
 
-    def announce(
+    def gated(self, x: np.ndarray, gate: str, up: str) -> np.ndarray:
+        inner = activate(self.config, self.linear(x, gate))
+        inner *= self.linear(x, up)
+        return inner
+
+    def route(self, flat: np.ndarray) -> Routes:
+        router = self.weights[self.weight("block_sparse_moe.gate")]
+        chosen, shares = _route(self.config, flat @ router.T)
+        return Routes(chosen=chosen, shares=shares)
+
+    def group(
+        self,
         inputs: np.ndarray,
         *names: str,
         tokens: np.ndarray | None = None,
         residual: np.ndarray | None = None,
     ) -> LinearInputs:
-        rows = inputs.reshape(-1, inputs.shape[-1])
         if residual is not None:
-            residual = None if config.has_post_norms else residual.reshape(-1, residual.shape[-1])
+            is_added = not self.config.has_post_norms
+            residual = residual.reshape(-1, residual.shape[-1]) if is_added else None
         return LinearInputs(
-            names=tuple(f"{prefix}{name}.weight" for name in names),
-            inputs=rows,
-            tokens=np.arange(len(rows)) if tokens is None else tokens,
+            names=tuple(self.weight(name) for name in names),
+            inputs=inputs.reshape(-1, inputs.shape[-1]),
+            tokens=tokens,
             residual=residual,
         )
-
-    x = norm(hidden, "input_layernorm")
-    yield announce(x, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
-    q, k, v = (_split_heads(linear(x, f"self_attn.{name}_proj"), config.head_dim) for name in "qkv")
-    if config.has_qk_norm:
-        q, k = norm(q, "self_attn.q_norm"), norm(k, "self_attn.k_norm")
-    x = attention(config, layer, q, k, v)
-    yield announce(x, "self_attn.o_proj", residual=hidden)
-    x = linear(x, "self_attn.o_proj")
-    if config.has_post_norms:
-        x = norm(x, "post_attention_layernorm")
-    hidden = np.add(hidden, x, out=x)
-
-    before_mlp = (
-        "pre_feedforward_layernorm" if config.has_post_norms else "post_attention_layernorm"
-    )
-    x = norm(hidden, before_mlp)
-    if config.num_experts:
-        flat = x.reshape(-1, config.hidden_size)
-        chosen, shares = route(config, flat @ weights[f"{prefix}block_sparse_moe.gate.weight"].T)
-        mixed = np.zeros_like(flat)
-        for expert in range(config.num_experts):
-            rows, slots = np.nonzero(chosen == expert)
-            name = f"block_sparse_moe.experts.{expert}"
-            inputs = flat[rows]
-            yield announce(inputs, f"{name}.w1", f"{name}.w3", tokens=rows)
-            inner = activate(config, linear(inputs, f"{name}.w1")) * linear(inputs, f"{name}.w3")
-            yield announce(inner, f"{name}.w2", tokens=rows)
-            mixed[rows] += linear(inner, f"{name}.w2") * shares[rows, slots][:, None]
-        x = mixed.reshape(x.shape)
-    else:
-        yield announce(x, "mlp.gate_proj", "mlp.up_proj")
-        inner = np.empty((*x.shape[:2], config.intermediate_size), dtype=np.float32)
-        for sequence in range(len(x)):  # one at a time: what is between stays in the cache
-            gate = activate(config, linear(x[sequence], "mlp.gate_proj"))
-            np.multiply(gate, linear(x[sequence], "mlp.up_proj"), out=inner[sequence])
-        yield announce(inner, "mlp.down_proj", residual=hidden)
-        x = linear(inner, "mlp.down_proj")
-    if config.has_post_norms:
-        x = norm(x, "post_feedforward_layernorm")
-    yield BlockOutput(hidden=np.add(hidden, x, out=x))
 
 
 def rms_norm(x: np.ndarray, weight: np.ndarray, config: ModelConfig) -> np.ndarray:
@@ -192,7 +276,7 @@ def rotate_positions(x: np.ndarray, rope: Rope) -> np.ndarray:
     return np.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
 
 
-def route(config: ModelConfig, router_logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _route(config: ModelConfig, router_logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mixtral's router: the chosen experts [tokens, k] and their shares, which sum to one."""
     top = np.argsort(-router_logits, axis=1, kind="stable")[:, : config.num_experts_per_token]
     logits = np.take_along_axis(router_logits, top, axis=1)

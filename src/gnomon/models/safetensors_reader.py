@@ -1,4 +1,4 @@
-"""Read a Hugging Face folder, or one of our own compressed folders.
+"""Read a Hugging Face folder, plain or AQLM, or one of our own compressed folders.
 
 >>> checkpoint = read_folder(Path("Qwen2.5-1.5B"))                           # doctest: +SKIP
 >>> checkpoint.weights.storage("model.norm.weight")                          # doctest: +SKIP
@@ -16,6 +16,7 @@ import numpy as np
 from gnomon.codecs.encoded import EncodedWeight
 from gnomon.codecs.layout import require_layout
 from gnomon.errors import ModelError
+from gnomon.models.aqlm_format import METHOD, aqlm_layers
 from gnomon.models.checkpoint import Checkpoint
 from gnomon.models.coded_layers import FILE_NAME, CodedLayer, decode_layer, read_gnomon_json
 from gnomon.models.finite import require_finite
@@ -53,7 +54,7 @@ class FolderWeights:
         for name, codes in self._codes.items():
             if not codes or "weight" in codes:
                 raise ModelError(
-                    f"{source}: {FILE_NAME} says that {name} is coded, but the folder holds "
+                    f"{source}: {name} should be coded, but the folder holds "
                     + ("it plainly" if codes else "no codes for it")
                 )
             encoded = self.encoded(name)
@@ -106,14 +107,16 @@ class FolderWeights:
 
 
 def read_folder(folder: Path) -> Checkpoint:
-    """The model in a folder. Raises ModelError if files are missing, damaged or quantised by
-    somebody else's method.
+    """The model in a folder, AQLM ones too. Raises ModelError if files are missing, damaged or
+    quantised by a method that is not read.
     """
     source = str(folder)
     hf_config = _read_config(folder)
     layers, provenance = read_gnomon_json(folder)
-    if not provenance:
-        _require_unquantised(hf_config, source=source)
+    quantization = hf_config.get("quantization_config")
+    is_aqlm = isinstance(quantization, dict) and quantization.get("quant_method") == METHOD
+    if not provenance and not is_aqlm:
+        _require_unquantised(quantization, source=source)
     tensors: dict[str, tuple[np.ndarray, StoredTensor]] = {}
     size_bytes = 0
     for path, wanted in _weight_files(folder).items():
@@ -128,6 +131,9 @@ def read_folder(folder: Path) -> Checkpoint:
                     raise ModelError(f"{path}: {part.name} is there twice")
                 place = stored[stored_name].part(first=part.first, shape=part.shape)
                 tensors[part.name] = (data, place)
+    if not provenance and is_aqlm:
+        shapes = {name: tensor.shape for name, (_, tensor) in tensors.items()}
+        layers = aqlm_layers(quantization, shapes, source=source)
     return Checkpoint(
         name=folder.resolve().name,
         source=folder,
@@ -150,15 +156,14 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return read_json_object(folder / "config.json")
 
 
-def _require_unquantised(hf_config: Mapping[str, Any], *, source: str) -> None:
-    settings = hf_config.get("quantization_config")
+def _require_unquantised(settings: Any, *, source: str) -> None:
     method = settings.get("quant_method") if isinstance(settings, dict) else settings
     if method == "gnomon":
         raise ModelError(f"{source}: its {FILE_NAME} is missing; copy the whole folder")
     if settings:
         raise ModelError(
             f"{source}: its weights are quantised with {method!r}, which is not read; get the "
-            "model in F16 or BF16, or as a GGUF file"
+            "model in F16 or BF16, as AQLM, or as a GGUF file"
         )
 
 

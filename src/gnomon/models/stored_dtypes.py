@@ -14,7 +14,11 @@ NUMPY_DTYPES = {
 
 
 def as_array(data: np.ndarray, tensor: StoredTensor, *, name: str, source: str) -> np.ndarray:
-    """A read-only view of a tensor in its own dtype. Raises ModelError if numpy has none such."""
+    """A read-only view of a tensor in its own dtype, or a float32 copy if it is BF16. Raises
+    ModelError if numpy has no such dtype.
+    """
+    if tensor.dtype == "BF16":
+        return to_float32(data, tensor, name=name, source=source)
     dtype = NUMPY_DTYPES.get(tensor.dtype)
     if dtype is None:
         raise ModelError(f"{source}: codes of {name} are stored as {tensor.dtype}: damaged")

@@ -1,4 +1,4 @@
-"""Where every bar of the report's two charts stands. Pure arithmetic; the template draws.
+"""Where every bar of the report's charts stands. Pure arithmetic; the template draws.
 
 All coordinates are in a box of `WIDTH` × `HEIGHT` units that the page stretches to fit, so that
 the words around the bars can stay HTML and keep their size on a narrow screen.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gnomon.report.measurement import LayerRow, number
@@ -44,7 +44,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """The relative errors of one kind of layer, block by block."""
+    """A figure of one kind of layer, block by block."""
 
     kind: str
     colour: str
@@ -85,27 +85,44 @@ def colour_of(name: str) -> str:
 
 def error_strips(layers: Sequence[LayerRow]) -> tuple[Strip, ...]:
     """A strip for each kind of layer that the blocks have, all on one scale that starts at zero."""
-    strips: dict[str, dict[int, list[float]]] = {}
+    return _strips(layers, "relative error", lambda layer: layer.relative_error, digits=4)
+
+
+def bits_strips(layers: Sequence[LayerRow]) -> tuple[Strip, ...]:
+    """The same of bits a weight; none where all layers of the blocks have about as many."""
+    in_blocks = [layer.bits_per_weight for layer in layers if block_of(layer.name) is not None]
+    if not in_blocks or max(in_blocks) - min(in_blocks) < 0.5:
+        return ()
+    return _strips(layers, "bits a weight", lambda layer: layer.bits_per_weight, digits=2)
+
+
+def _strips(
+    layers: Sequence[LayerRow], what: str, value: Callable[[LayerRow], float], *, digits: int
+) -> tuple[Strip, ...]:
+    kinds: dict[str, dict[int, list[float]]] = {}
     for layer in layers:
         block = block_of(layer.name)
-        if block is not None and math.isfinite(layer.relative_error):
-            strips.setdefault(kind_of(layer.name), {}).setdefault(block, []).append(
-                layer.relative_error
-            )
+        if block is not None and math.isfinite(value(layer)):
+            kinds.setdefault(kind_of(layer.name), {}).setdefault(block, []).append(value(layer))
     means = {
-        kind: {block: sum(errors) / len(errors) for block, errors in blocks.items()}
-        for kind, blocks in strips.items()
+        kind: {block: sum(values) / len(values) for block, values in blocks.items()}
+        for kind, blocks in kinds.items()
     }
-    highest = max((error for blocks in means.values() for error in blocks.values()), default=0.0)
+    highest = max((mean for blocks in means.values() for mean in blocks.values()), default=0.0)
     count = 1 + max((block for blocks in means.values() for block in blocks), default=0)
-    return tuple(_strip(kind, blocks, highest, count) for kind, blocks in means.items())
+    return tuple(
+        _strip(kind, blocks, what, highest=highest, count=count, digits=digits)
+        for kind, blocks in means.items()
+    )
 
 
-def _strip(kind: str, errors: dict[int, float], highest: float, count: int) -> Strip:
+def _strip(
+    kind: str, values: dict[int, float], what: str, *, highest: float, count: int, digits: int
+) -> Strip:
     slot = WIDTH / count
     bars = []
-    for block, error in sorted(errors.items()):
-        height = HEIGHT * error / highest if highest > 0 else 0.0
+    for block, value in sorted(values.items()):
+        height = HEIGHT * value / highest if highest > 0 else 0.0
         bars.append(
             Bar(
                 x=round(block * slot + 0.1 * slot, 3),
@@ -113,18 +130,18 @@ def _strip(kind: str, errors: dict[int, float], highest: float, count: int) -> S
                 width=round(0.8 * slot, 3),
                 height=round(height, 3),
                 colour=colour_of(kind),
-                title=f"block {block}, {kind}: {number(error, 4)}",
+                title=f"block {block}, {kind}: {number(value, digits)}",
             )
         )
-    worst = max(errors, key=lambda block: errors[block])
-    mean = sum(errors.values()) / len(errors)
+    most = max(values, key=lambda block: values[block])
+    mean = sum(values.values()) / len(values)
     return Strip(
         kind=kind,
         colour=colour_of(kind),
         bars=tuple(bars),
-        mean=number(mean, 4),
-        summary=f"{kind}: relative error {number(mean, 4)} on average over {len(errors)} blocks, "
-        f"highest in block {worst} with {number(errors[worst], 4)}",
+        mean=number(mean, digits),
+        summary=f"{kind}: {what} {number(mean, digits)} on average over {len(values)} blocks, "
+        f"highest in block {most} with {number(values[most], digits)}",
     )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from gnomon.errors import OutputError
-from gnomon.report.charts import bits_skyline, block_of, colour_of, error_strips
+from gnomon.report.charts import bits_skyline, bits_strips, block_of, colour_of, error_strips
 from gnomon.report.measurement import LayerRow, Measurement, comparison, number
 
 
@@ -48,6 +48,7 @@ def render_report(
         findings=_findings(measurements),
         table=comparison(*measurements) if measurements else None,
         strips=strips,
+        bits_strips=bits_strips(layers),
         last_block=max(blocks, default=0),
         outside=[
             f"{layer.name.removesuffix('.weight')} {number(layer.relative_error, 4)}"

@@ -1,0 +1,101 @@
+"""How much memory and time a compression takes, with its activations in memory and on disk.
+
+Each run is a process of its own. Its peak is the resident memory that the system accounts to it,
+which counts the pages of the model's file that it has read and the system could take back; without
+them it is the greatest of some samples a second. Nothing is tuned (`--effort quick`).
+
+    python benchmarks/compress_memory.py [MODEL] [--activations memory disk] [--keep]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from gnomon.models import open_model
+from record import print_table, publish
+
+SAMPLE_S = 0.2
+GIB = 2**30
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", default="smollm2", help="a folder or file")
+    parser.add_argument("--activations", nargs="+", default=["memory", "disk"])
+    parser.add_argument("--calibration-tokens", type=int, default=None)
+    parser.add_argument("--scratch", type=Path, default=None, help="a folder on a roomy disk")
+    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/")
+    options = parser.parse_args()
+    model = open_model(options.model)
+    rows = [run(options, activations) for activations in options.activations]
+    print_table(rows)
+    publish(
+        "compress_memory",
+        {"model": model.name, "model_bytes": model.size_bytes, "rows": rows},
+        is_kept=options.keep,
+    )
+
+
+def run(options: argparse.Namespace, activations: str) -> dict[str, Any]:
+    """One compression in a process of its own."""
+    with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
+        command = [sys.executable, "-m", "gnomon", "compress", options.model]
+        command += ["-o", f"{scratch}/model", "--effort", "quick", "--activations", activations]
+        command += ["--json", "--quiet"]
+        if options.calibration_tokens is not None:
+            command += ["--calibration-tokens", str(options.calibration_tokens)]
+        start = time.monotonic()
+        with open(f"{scratch}/said", "w") as said:
+            process = subprocess.Popen(command, stdout=said)
+        anonymous, kept = 0, 0
+        while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
+            anonymous = max(anonymous, anonymous_bytes(process.pid))
+            kept = max(kept, kept_bytes(Path(scratch)))
+            time.sleep(SAMPLE_S)
+        seconds = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(ended[1])
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+        result = json.loads(Path(f"{scratch}/said").read_text())
+    return {
+        "activations": activations,
+        "peak GiB": ended[2].ru_maxrss * 1024 / GIB,  # kibibytes on Linux
+        "without the file's pages": anonymous / GIB,
+        "on disk GiB": kept / GIB,
+        "seconds": seconds,
+        "cpu seconds": ended[2].ru_utime + ended[2].ru_stime,
+        "bits/weight": result["bits_per_weight"],
+    }
+
+
+def anonymous_bytes(process: int) -> int:
+    """Its resident memory that is no page of a file; 0 if it has just ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    kibibytes = [line.split()[1] for line in lines if line.startswith("RssAnon:")]
+    return int(kibibytes[0]) * 1024 if kibibytes else 0
+
+
+def kept_bytes(folder: Path) -> int:
+    """The activations on the disk."""
+    total = 0
+    for file in folder.rglob("*.kept"):
+        try:
+            total += file.stat().st_size
+        except OSError:  # used for the last time meanwhile
+            continue
+    return total
+
+
+if __name__ == "__main__":
+    main()
