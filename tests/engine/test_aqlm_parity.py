@@ -79,7 +79,7 @@ def test_what_we_write_loads_in_transformers(case, tmp_path):
     for name, weight in encoded.items():
         base = name.removesuffix(".weight")
         stored |= {f"{base}.{key}": tensor for key, tensor in weight.tensors.items()}
-    save_file(stored, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    save_file(stored, tmp_path / "model.safetensors", metadata={"format": "gnomon"})
     config = reference.config.to_dict() | {"quantization_config": quantization_config(encoded)}
     (tmp_path / "config.json").write_text(json.dumps(config))
 
