@@ -7,8 +7,13 @@ import json
 import numpy as np
 import pytest
 import transformers
-from aqlm import QuantizedLinear
-from aqlm_checkpoints import dequantize_forward, logits_of, quantized_model, save_quantized
+from aqlm_checkpoints import (
+    QuantizedLinear,
+    dequantize_forward,
+    logits_of,
+    quantized_model,
+    save_quantized,
+)
 from safetensors.numpy import save_file
 from tiny_models import CASES, VOCABULARY, checkpoint_tensors, transformers_model
 
