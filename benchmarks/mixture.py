@@ -56,7 +56,6 @@ CONFIG = {
 SEQUENCE, BATCH, RATE = 128, 8, 4e-3
 WINDOW = 256
 WINDOWS = 30  # of the evaluation text
-LENGTHS = (512, 1024, 4096)  # of calibration texts, in tokens
 CHAT_TOKENS = 4096
 
 
@@ -64,6 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="of the trained model")
     parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--lengths", type=int, nargs="+", default=[512, 1024, 4096])
     parser.add_argument("--seeds", type=int, default=4, help="compressions for each row")
     parser.add_argument("--keep", action="store_true", help="write benchmarks/results/")
     options = parser.parse_args()
@@ -77,7 +77,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         chats = Path(scratch) / "chats.txt"
         chats.write_text("\n".join(m["content"] for chat in conversations() for m in chat))
-        texts = [(None, length) for length in LENGTHS] + [(chats, CHAT_TOKENS)]
+        texts = [(None, length) for length in options.lengths] + [(chats, CHAT_TOKENS)]
         for (text, length), is_helped in itertools.product(texts, (False, True)):
             divergences, perplexities = [], []
             for seed in range(options.seeds):
