@@ -1,12 +1,13 @@
 """What is learned after rounding, end to end on tiny models: it helps, it is kept, it resumes."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from tiny_models_on_disk import tiny_model
 
-from gnomon.compress import compress, distillation, tuning
+from gnomon.compress import compress, distillation, teaching, tuning
 from gnomon.compress.calibration import set_aside
 from gnomon.compress.job import Job
 from gnomon.engine import Engine
@@ -47,7 +48,8 @@ def test_the_whole_model_learns(tiny, tmp_path, longer):
     )
     assert first["after"] < first["before"]
     assert first["tokens"] > 0
-    assert second["after"] <= second["before"] <= moved["after"] * 1.1
+    assert moved["after"] <= moved["before"] == pytest.approx(first["after"], rel=0.01)
+    assert second["after"] <= second["before"] == pytest.approx(moved["after"], rel=0.01)
     tuned = compress(tiny, tmp_path / "tuned", options=replace(longer, effort="standard"))
     files = [(each.output / "model.safetensors").read_bytes() for each in (result, tuned)]
     assert files[0] != files[1]
@@ -56,6 +58,8 @@ def test_the_whole_model_learns(tiny, tmp_path, longer):
 @pytest.mark.parametrize("stage", ["block", "distil"])
 def test_an_interrupted_training_gives_the_same_bytes(stage, tiny, tmp_path, longer, monkeypatch):
     monkeypatch.setattr(Job, "load_state", counted := Counted(Job.load_state))
+    few = partial(distillation.DistillationOptions, batch_tokens=256)
+    monkeypatch.setattr(teaching, "DistillationOptions", few)
     options = replace(longer, effort="max")
     expected = compress(tiny, tmp_path / "expected", options=options).output / "model.safetensors"
 
@@ -85,24 +89,21 @@ class Counted:
 
 
 def test_a_training_that_explodes_is_said_so_and_undone(tiny, tmp_path, options, monkeypatch):
-    def run(name, **changes):
-        said = []
-        options_ = replace(options, **changes)
-        result = compress(tiny, tmp_path / name, options=options_, on_progress=said.append)
-        return result, [progress.detail for progress in said]
-
+    said = []
     monkeypatch.setattr(tuning, "TuningOptions", lambda: Wild)
-    wild, said = run("wild", effort="standard")
-    assert any("went back to the best state" in detail for detail in said)
-    assert "trouble" in notes(wild)["tuning 0"]
-    monkeypatch.undo()
-    quick, _ = run("quick")
-    files = [(each.output / "model.safetensors").read_bytes() for each in (wild, quick)]
-    assert files[0] == files[1]
+    options = replace(options, effort="standard")
+    wild = compress(tiny, tmp_path / "wild", options=options, on_progress=said.append)
+    assert any("went back to the best state" in progress.detail for progress in said)
+    tuned = notes(wild)["tuning 0"]
+    assert "trouble" in tuned
+    assert tuned["after"] <= tuned["before"]
+    weights = open_model(wild.output).weights
+    assert all(np.isfinite(weights.load(name)).all() for name in weights.names())
 
 
 class Wild:
-    tokens, batch_tokens, learning_rate, held_out, checks, patience = 8192, 512, 1e6, 0.25, 2, 9
+    tokens, passes, batch_tokens = 8192, 4.0, 512
+    learning_rate, held_out, checks, patience = 1e6, 0.25, 2, 9
 
 
 def test_without_torch_the_effort_is_refused_at_once(tiny, tmp_path, options, monkeypatch):

@@ -13,7 +13,7 @@ from gnomon.codecs import decode
 from gnomon.compress.torch_forward import PlainLayers, run_block
 from gnomon.compress.tuning import TuningOptions, relative_error, tune_block
 
-OPTIONS = TuningOptions(tokens=5000, batch_tokens=44, learning_rate=0.02)
+OPTIONS = TuningOptions(tokens=5000, passes=30, batch_tokens=44, learning_rate=0.02)
 
 
 def tune(block, options=OPTIONS, **changes):

@@ -42,6 +42,10 @@ class CompressOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.effort not in EFFORTS:
+            raise UsageError(
+                f"Unknown effort {self.effort!r}; expected one of {', '.join(EFFORTS)}."
+            )
         if self.codec not in CODECS:
             raise UsageError(f"Unknown codec {self.codec!r}; expected one of {', '.join(CODECS)}.")
         widths = CODECS[self.codec].bits
@@ -64,10 +68,6 @@ class CompressOptions:
             raise UsageError(
                 f"The head cannot have {self.head_bits} bits; "
                 f"expected {', '.join(map(str, HEAD_BITS))}."
-            )
-        if self.effort not in EFFORTS:
-            raise UsageError(
-                f"Unknown effort {self.effort!r}; expected one of {', '.join(EFFORTS)}."
             )
         if self.calibration_tokens is not None and self.calibration_tokens < 1:
             raise UsageError(f"{self.calibration_tokens} calibration tokens: expected some.")

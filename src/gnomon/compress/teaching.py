@@ -1,8 +1,9 @@
 """The whole rounded model learns to predict as the original does: `--effort max`.
 
 What stays continuous is trained (`distillation`), then codes move where that lowers the loss
-(`moving`), then what is continuous is trained again, to make the best of the new codes. Each of the
-three is a part of the job; the long ones go on where they were interrupted.
+(`moving`), then what is continuous is trained again, to make the best of the new codes. The same
+sequences are kept aside all along. Each of the three is a part of the job; the long ones go on
+where they were interrupted.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def _distil(lesson: Lesson, teacher: Teacher, before: Part, *, name: str) -> Par
         tokens=lesson.tokens,
         teacher=teacher,
         options=DistillationOptions(),
-        seed=lesson.seed + len(name) + int(name[-1]),
+        seed=lesson.seed,
         state=lesson.job.load_state(name),
         keep=lambda state: lesson.job.save_state(name, state),
         on_progress=lesson.on_progress,

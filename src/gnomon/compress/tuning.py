@@ -28,6 +28,7 @@ class TuningOptions:
     """How long and how hard a block is trained."""
 
     tokens: int = 32_768  # trained on, repeats counted; most of what can be won is won by then
+    passes: float = 4.0  # at most, over the sequences
     batch_tokens: int = 2048  # a step
     learning_rate: float = 5e-3  # relative to every parameter's size
     held_out: float = 0.0625  # the share of the sequences that the best state is chosen on
@@ -72,7 +73,8 @@ def tune_block(
     rng = np.random.default_rng(seed)
     kept, trained = split(len(hidden), options.held_out, rng)
     batch = max(1, options.batch_tokens // hidden.shape[1])
-    steps = round(options.tokens / (batch * hidden.shape[1])) if len(trained) else 0
+    sequences = min(options.tokens / hidden.shape[1], options.passes * len(trained))
+    steps = round(sequences / batch)
 
     def loss_on(module: Student, sequences: np.ndarray) -> Tensor:
         x, y = (torch.from_numpy(array[sequences]) for array in (hidden, target))
