@@ -81,7 +81,9 @@ def run_demo(
     Raises OutputError before any work if a file in `output` would be lost that is not ours.
     """
     _refuse_foreign_files(output)
-    options = options or CompressOptions(codec="trellis", bits=2, head_bits=4)
+    options = options or CompressOptions(
+        codec="trellis", bits=2, head_bits=4, calibration_tokens=32_768
+    )
     parameters = sum(math.prod(original.weights.shape(name)) for name in original.weights.names())
 
     start_s = time.perf_counter()

@@ -74,5 +74,9 @@ def rounded(
     if not scale_error:
         return encoded
     factors = np.exp(np.random.default_rng(seed).normal(0, scale_error, len(weight)))
-    scales = (encoded.tensors["scales"] * factors).astype(np.float32)
+    before = encoded.tensors["scales"]
+    if before.size == 1:
+        before = np.broadcast_to(before, len(weight))
+    shape = (-1,) + (1,) * (before.ndim - 1)
+    scales = (before * factors.reshape(shape)).astype(np.float32)
     return dataclasses.replace(encoded, tensors={**encoded.tensors, "scales": scales})

@@ -88,3 +88,8 @@ def test_a_whole_model_moves_nearer_to_the_original():
     options = MovingOptions(tokens=100 * 13, blocks=2, held_out=0.15, curvature=1.0)
     moved = move_model(**given, options=options)
     assert moved.after < 0.995 * moved.before
+
+
+def test_one_sequence_is_too_little_to_move_codes_by():
+    moved = move_model(**task("llama_tied", sequences=1).arguments)
+    assert (moved.share, moved.after) == (0.0, moved.before)

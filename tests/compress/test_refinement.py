@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gnomon.codecs.aq import AqRounder
 from gnomon.codecs.trellis import TrellisRounder, gaussian_table, states_of, untile
 from gnomon.compress.feedback import InputStatistics, round_with_feedback
 from gnomon.compress.refinement import refine
@@ -52,10 +51,3 @@ def test_what_makes_it_worse_is_put_back(statistics, weight):
     rounder.is_done = True
     assert np.array_equal(refine(weight, rounded, statistics, rounder), rounded)
     assert np.array_equal(rounder.codes, codes)
-
-
-def test_additive_codes_too(statistics, weight):
-    rounder = AqRounder(weight, codebooks=2, rng=np.random.default_rng(2))
-    rounded = round_with_feedback(weight, statistics, rounder)
-    refined = refine(weight, rounded, statistics, rounder, passes=2)
-    assert statistics.error(weight - refined) < 0.99 * statistics.error(weight - rounded)

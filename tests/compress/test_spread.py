@@ -8,7 +8,7 @@ import pytest
 from tiny_models_on_disk import tiny_model
 
 from gnomon.cli import main
-from gnomon.compress import CompressOptions, compress, pipeline
+from gnomon.compress import CompressOptions, compress, compressor
 from gnomon.compress.job import partial_folder
 from gnomon.engine import Engine
 from gnomon.errors import OutputError, UsageError
@@ -61,11 +61,11 @@ def test_a_resumed_run_keeps_to_the_choice(tiny, tmp_path, options, monkeypatch)
     compress(tiny, tmp_path / "whole", options=options)
     expected = (tmp_path / "whole" / "model.safetensors").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline.Compressor, "round_block", interrupt)
+        patch.setattr(compressor.Compressor, "round_block", interrupt)
         with pytest.raises(KeyboardInterrupt):
             compress(tiny, tmp_path / "out", options=options)
     assert (partial_folder(tmp_path / "out") / "plan.json").exists()
-    monkeypatch.setattr(pipeline, "measure_importance", interrupt)  # which is not measured again
+    monkeypatch.setattr(compressor, "measure_importance", interrupt)  # which is not measured again
     compress(tiny, tmp_path / "out", options=options, resume=True)
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == expected
 
@@ -81,7 +81,7 @@ def interrupt(*arguments, **named):
 def test_another_target_is_another_run(changes, difference, tiny, tmp_path, options, monkeypatch):
     options = replace(options, bits=3.3)
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline.Compressor, "round_block", interrupt)
+        patch.setattr(compressor.Compressor, "round_block", interrupt)
         with pytest.raises(KeyboardInterrupt):
             compress(tiny, tmp_path / "out", options=options)
     with pytest.raises((UsageError, OutputError), match=difference):

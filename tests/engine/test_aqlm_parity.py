@@ -7,8 +7,13 @@ import json
 import numpy as np
 import pytest
 import transformers
-from aqlm import QuantizedLinear
-from aqlm_checkpoints import dequantize_forward, logits_of, quantized_model, save_quantized
+from aqlm_checkpoints import (
+    QuantizedLinear,
+    dequantize_forward,
+    logits_of,
+    quantized_model,
+    save_quantized,
+)
 from safetensors.numpy import save_file
 from tiny_models import CASES, VOCABULARY, checkpoint_tensors, transformers_model
 
@@ -79,7 +84,7 @@ def test_what_we_write_loads_in_transformers(case, tmp_path):
     for name, weight in encoded.items():
         base = name.removesuffix(".weight")
         stored |= {f"{base}.{key}": tensor for key, tensor in weight.tensors.items()}
-    save_file(stored, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    save_file(stored, tmp_path / "model.safetensors", metadata={"format": "gnomon"})
     config = reference.config.to_dict() | {"quantization_config": quantization_config(encoded)}
     (tmp_path / "config.json").write_text(json.dumps(config))
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-WARM_UP = 0.1  # of the steps
+WARM_UP = 0.3  # of the steps: the first gradients are noise, and Adam would follow it in full
+BETAS = (0.9, 0.99)  # over how many gradients mean and square are taken
 
 
 class Descent:
@@ -21,7 +22,7 @@ class Descent:
     def __init__(self, module: nn.Module, *, steps: int, learning_rate: float):
         self.parameters = [each for each in module.parameters() if each.requires_grad]
         self.steps, self.learning_rate, self.done = steps, learning_rate, 0
-        self.adam = torch.optim.Adam(self.parameters, lr=learning_rate, betas=(0.9, 0.95))
+        self.adam = torch.optim.Adam(self.parameters, lr=learning_rate, betas=BETAS)
 
     def step(self, loss_of: Callable[[], Tensor]) -> float:
         """One step down the loss that `loss_of` computes; the loss before it.
@@ -92,6 +93,6 @@ def split(count: int, share: float, rng: np.random.Generator) -> tuple[np.ndarra
 
 def batches(sequences: np.ndarray, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Batches of `size` without end, every sequence once before any comes again."""
-    while True:
+    while len(sequences):
         order = rng.permutation(sequences)
         yield from (order[start : start + size] for start in range(0, len(order), size))

@@ -28,8 +28,8 @@ class DistillationOptions:
     """How long and how hard."""
 
     passes: float = 1.0  # over the sequences
-    batch_tokens: int = 4096  # a step
-    learning_rate: float = 3e-3  # relative to every parameter's size
+    batch_tokens: int = 2048  # a step
+    learning_rate: float = 2e-3  # relative to every parameter's size
     held_out: float = 0.0625  # the share of the sequences that the best state is chosen on
     checks: int = 8  # how often that is looked at, and a state is handed out to be kept
     patience: int = 3  # checks without a better state before the end

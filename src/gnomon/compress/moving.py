@@ -158,7 +158,7 @@ def move_model(
     for end in range(config.num_layers, 0, -options.blocks):
         first = max(0, end - options.blocks)
         prefixes = tuple(f"model.layers.{layer}." for layer in range(first, end))
-        losses = [partial(loss_on, each) for each in next(shuffled)]
+        losses = [partial(loss_on, each) for each in next(shuffled, ())]  # none: nothing moves
         moved = move_codes(
             student,
             names=[name for name in encoded if name.startswith(prefixes)],

@@ -134,9 +134,12 @@ def require_torch(options: CompressOptions) -> None:
 
 def require_plain(model: Model) -> None:
     """Compressing twice would lose twice; a UsageError says so."""
-    if model.provenance:
+    how = "by gnomon" if model.provenance else ""
+    if not how and "quantization_config" in model.hf_config:
+        how = f"({model.hf_config['quantization_config'].get('quant_method', 'unknown method')})"
+    if how:
         raise UsageError(
-            f"{model.source} is already compressed by gnomon. Give the model it was made from."
+            f"{model.source} is already compressed {how}. Give the model it was made from."
         )
 
 

@@ -72,7 +72,7 @@ def tune_block(
     rng = np.random.default_rng(seed)
     kept, trained = split(len(hidden), options.held_out, rng)
     batch = max(1, options.batch_tokens // hidden.shape[1])
-    steps = round(options.tokens / (batch * hidden.shape[1]))
+    steps = round(options.tokens / (batch * hidden.shape[1])) if len(trained) else 0
 
     def loss_on(module: Student, sequences: np.ndarray) -> Tensor:
         x, y = (torch.from_numpy(array[sequences]) for array in (hidden, target))

@@ -114,8 +114,11 @@ def read_folder(folder: Path) -> Checkpoint:
     hf_config = _read_config(folder)
     layers, provenance = read_gnomon_json(folder)
     quantization = hf_config.get("quantization_config")
-    is_aqlm = isinstance(quantization, dict) and quantization.get("quant_method") == METHOD
-    if not provenance and not is_aqlm:
+    if provenance:
+        quantization = None  # gnomon.json says it all
+    aqlm = quantization if isinstance(quantization, dict) else {}
+    is_aqlm = aqlm.get("quant_method") == METHOD
+    if not is_aqlm:
         _require_unquantised(quantization, source=source)
     tensors: dict[str, tuple[np.ndarray, StoredTensor]] = {}
     size_bytes = 0
@@ -131,9 +134,9 @@ def read_folder(folder: Path) -> Checkpoint:
                     raise ModelError(f"{path}: {part.name} is there twice")
                 place = stored[stored_name].part(first=part.first, shape=part.shape)
                 tensors[part.name] = (data, place)
-    if not provenance and is_aqlm:
+    if is_aqlm:
         shapes = {name: tensor.shape for name, (_, tensor) in tensors.items()}
-        layers = aqlm_layers(quantization, shapes, source=source)
+        layers = aqlm_layers(aqlm, shapes, source=source)
     return Checkpoint(
         name=folder.resolve().name,
         source=folder,
