@@ -70,7 +70,9 @@ class Job:
         """How far a part has come that is not finished."""
         with writing(self.folder):
             temporary = self.folder / "state.tmp"
-            save_file({key: np.ascontiguousarray(array) for key, array in state.items()}, temporary)
+            save_file(
+                {key: np.asarray(array, order="C") for key, array in state.items()}, temporary
+            )
             replace_durably(temporary, self.folder / f"{name}.state")
 
     def scratch(self, name: str) -> Path:
