@@ -71,7 +71,8 @@ def test_an_interrupted_training_gives_the_same_bytes(stage, tiny, tmp_path, lon
         compress(tiny, tmp_path / "out", options=options, on_progress=interrupt)
     resumed = compress(tiny, tmp_path / "out", options=options, resume=True)
     assert (resumed.output / "model.safetensors").read_bytes() == expected.read_bytes()
-    assert (counted.results[-1] is not None) == (stage == "distil")
+    has_gone_on = any(state is not None for state in counted.results)
+    assert has_gone_on == (stage == "distil")
 
 
 class Counted:
