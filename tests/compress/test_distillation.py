@@ -10,12 +10,13 @@ import torch
 from rounded_models import Task, task
 
 from gnomon.codecs import decode
-from gnomon.compress.distillation import DistillationOptions, distill
+from gnomon.compress.distillation import distill
 from gnomon.compress.divergence import final_hidden
 from gnomon.compress.student import Student
+from gnomon.compress.training import TrainingOptions
 from gnomon.models import forward
 
-OPTIONS = DistillationOptions(passes=6, batch_tokens=26, learning_rate=0.02, held_out=0.2)
+OPTIONS = TrainingOptions(passes=6, batch_tokens=26, learning_rate=0.02, held_out=0.2)
 
 
 def mean_divergence(given: Task, encoded, vectors) -> float:

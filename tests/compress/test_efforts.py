@@ -1,15 +1,15 @@
 """What is learned after rounding, end to end on tiny models: it helps, it is kept, it resumes."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
 from tiny_models_on_disk import tiny_model
 
-from gnomon.compress import compress, distillation, teaching, tuning
+from gnomon.compress import compress, distillation, tuning
 from gnomon.compress.calibration import set_aside
 from gnomon.compress.job import Job
+from gnomon.compress.training import TrainingOptions
 from gnomon.engine import Engine
 from gnomon.errors import UsageError
 from gnomon.models import open_model
@@ -58,8 +58,7 @@ def test_the_whole_model_learns(tiny, tmp_path, longer):
 @pytest.mark.parametrize("stage", ["block", "distil"])
 def test_an_interrupted_training_gives_the_same_bytes(stage, tiny, tmp_path, longer, monkeypatch):
     monkeypatch.setattr(Job, "load_state", counted := Counted(Job.load_state))
-    few = partial(distillation.DistillationOptions, batch_tokens=256)
-    monkeypatch.setattr(teaching, "DistillationOptions", few)
+    monkeypatch.setattr(distillation, "OPTIONS", TrainingOptions(batch_tokens=256))
     options = replace(longer, effort="max")
     expected = compress(tiny, tmp_path / "expected", options=options).output / "model.safetensors"
 
@@ -91,7 +90,7 @@ class Counted:
 
 def test_a_training_that_explodes_is_said_so_and_undone(tiny, tmp_path, options, monkeypatch):
     said = []
-    monkeypatch.setattr(tuning, "TuningOptions", lambda: Wild)
+    monkeypatch.setattr(tuning, "OPTIONS", WILD)
     options = replace(options, effort="standard")
     wild = compress(tiny, tmp_path / "wild", options=options, on_progress=said.append)
     assert any("went back to the best state" in progress.detail for progress in said)
@@ -102,9 +101,15 @@ def test_a_training_that_explodes_is_said_so_and_undone(tiny, tmp_path, options,
     assert all(np.isfinite(weights.load(name)).all() for name in weights.names())
 
 
-class Wild:
-    tokens, passes, batch_tokens = 8192, 4.0, 512
-    learning_rate, held_out, checks, patience = 1e6, 0.25, 2, 9
+WILD = TrainingOptions(
+    tokens=8192,
+    passes=4.0,
+    batch_tokens=512,
+    learning_rate=1e6,
+    held_out=0.25,
+    checks=2,
+    patience=9,
+)
 
 
 def test_without_torch_the_effort_is_refused_at_once(tiny, tmp_path, options, monkeypatch):
@@ -127,7 +132,6 @@ def test_fresh_text_is_set_aside():
 def test_distillation_is_not_asked_for_without_need(options):
     assert replace(options, effort="standard").distillation_tokens == 0
     assert replace(options, effort="max").distillation_tokens > 0
-    assert distillation.DistillationOptions().passes > 0
 
 
 def test_an_unknown_effort_is_refused(options):

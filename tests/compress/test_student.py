@@ -38,9 +38,7 @@ def decoded_output(block, student):
 )
 def test_what_is_learned_is_what_is_stored(case, codec):
     block = coded_block(case, codec=codec, sequences=2)
-    vectors = {name: array for name, array in block.plain.items() if array.ndim == 1}
-    frozen = {name: array for name, array in block.plain.items() if array.ndim > 1}
-    student = Student(block.encoded, vectors, frozen=frozen)
+    student = Student(block.encoded, block.plain)
     hidden = torch.from_numpy(block.hidden)
     for spread in (0.0, 0.05):
         torch.manual_seed(4)

@@ -11,9 +11,10 @@ from coded_blocks import coded_block
 
 from gnomon.codecs import decode
 from gnomon.compress.torch_forward import PlainLayers, run_block
-from gnomon.compress.tuning import TuningOptions, relative_error, tune_block
+from gnomon.compress.training import TrainingOptions
+from gnomon.compress.tuning import relative_error, tune_block
 
-OPTIONS = TuningOptions(tokens=5000, passes=30, batch_tokens=44, learning_rate=0.02)
+OPTIONS = TrainingOptions(tokens=5000, passes=30, batch_tokens=44, learning_rate=0.02, checks=4)
 
 
 def tune(block, options=OPTIONS, **changes):

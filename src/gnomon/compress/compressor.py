@@ -191,14 +191,12 @@ class Compressor:
             seed=derive_seed(self.options.seed, f"tuning {layer}"),
             on_progress=report,
         )
-        notes = {"before": tuned.before, "after": tuned.after, "tokens": tuned.tokens}
         if tuned.trouble is not None:
-            notes["trouble"] = tuned.trouble
             self._report_block(layer, f"went back to the best state: {tuned.trouble}")
         return Part(
             layers=rounded.recoded(tuned.encoded),
             vectors=tuned.vectors,
-            notes={f"tuning {layer}": notes},
+            notes={f"tuning {layer}": tuned.notes},
         )
 
     def _hidden(self, shards: list[Any]) -> np.ndarray:

@@ -135,9 +135,7 @@ def move_model(
     a token.
     """
     options = options or MovingOptions()
-    vectors = {name: array for name, array in plain.items() if array.ndim == 1}
-    frozen = {name: array for name, array in plain.items() if array.ndim > 1}
-    student = Student(encoded, vectors, frozen=frozen)
+    student = Student(encoded, plain)
     target = Target(config, teacher)
     rng = np.random.default_rng(seed)
     kept, rest = split(len(tokens), options.held_out, rng)

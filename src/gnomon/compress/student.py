@@ -5,7 +5,7 @@ scales on either side of a trellis's output rotation, codebooks and scales of `a
 `int8`, norms and biases. Each is trained as a factor `1 + p` or, for biases and codebooks, as a
 difference in units of its own size, so that one step width suits them all.
 
-    student = Student(encoded, vectors)
+    student = Student(encoded, plain)
     hidden = run_block(config, 0, student, hidden)           # [sequences, time, hidden_size]
     loss(hidden).backward()                                  # gradients in student.parameters()
     student.encoded(), student.vectors()                     # what was learned, ready to store
@@ -32,23 +32,19 @@ from gnomon.compress.torch_rotation import rotate
 class Student(nn.Module):
     """Coded weights by name, norms and biases by theirs, all of them in training.
 
-    `frozen` are matrices that stay as they are: a router, a head that was not coded.
+    Of what is `plain`, vectors are norms and biases; matrices (a router, a head that was not coded)
+    stay as they are.
     """
 
-    def __init__(
-        self,
-        encoded: Mapping[str, EncodedWeight],
-        vectors: Mapping[str, np.ndarray],
-        *,
-        frozen: Mapping[str, np.ndarray] | None = None,
-    ):
+    def __init__(self, encoded: Mapping[str, EncodedWeight], plain: Mapping[str, np.ndarray]):
         super().__init__()
         self.coded = {name: _LAYERS[weight.codec](weight) for name, weight in encoded.items()}
         self.trained = {
             name: TrainedVector(vector, is_factor=not name.endswith(".bias"))
-            for name, vector in vectors.items()
+            for name, vector in plain.items()
+            if vector.ndim == 1
         }
-        self.frozen = {name: as_tensor(matrix) for name, matrix in (frozen or {}).items()}
+        self.frozen = {name: as_tensor(each) for name, each in plain.items() if each.ndim > 1}
         # torch's own register, whose names may have no dots
         self.modules_in_order = nn.ModuleList([*self.coded.values(), *self.trained.values()])
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from gnomon.codecs import EncodedWeight
-from gnomon.compress.distillation import DistillationOptions, distill
+from gnomon.compress.distillation import distill
 from gnomon.compress.divergence import EMBEDDING, FINAL_NORM, HEAD, Teacher
 from gnomon.compress.job import Job
 from gnomon.compress.moving import MovingOptions, move_model
@@ -59,17 +59,15 @@ def _distil(lesson: Lesson, teacher: Teacher, before: Part, *, name: str) -> Par
         plain=_plain(lesson.model, before),
         tokens=lesson.tokens,
         teacher=teacher,
-        options=DistillationOptions(),
         seed=lesson.seed,
         state=lesson.job.load_state(name),
         keep=lambda state: lesson.job.save_state(name, state),
         on_progress=lesson.on_progress,
     )
-    notes = {"before": learned.before, "after": learned.after, "tokens": learned.tokens}
-    if learned.trouble is not None:
-        notes["trouble"] = learned.trouble
     finished = Part(
-        layers=before.recoded(learned.encoded), vectors=learned.vectors, notes={name: notes}
+        layers=before.recoded(learned.encoded),
+        vectors=learned.vectors,
+        notes={name: learned.notes},
     )
     lesson.job.save(name, finished)
     return before | finished

@@ -1,0 +1,135 @@
+"""The loop that a student learns in, be it one block or the whole model.
+
+Some sequences are kept aside. Adam goes down the loss on the others, a few sequences at a time, and
+the state that was best on those kept aside is what is returned, as it will be stored; where none
+was better than the start, the start. So training cannot make anything worse on them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gnomon.codecs import EncodedWeight
+from gnomon.compress.descent import Descent, batches, split
+from gnomon.compress.student import Student
+from gnomon.progress import OnProgress, Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """How long and how hard."""
+
+    passes: float = 1.0  # over the sequences
+    tokens: float = math.inf  # trained on at most, repeats counted
+    batch_tokens: int = 2048  # a step
+    learning_rate: float = 2e-3  # relative to every parameter's size
+    held_out: float = 0.0625  # the share of the sequences that the best state is chosen on
+    checks: int = 8  # how often that is looked at, and a state is handed out to be kept
+    patience: int = 3  # checks without a better state before the end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What was learned. Losses are of the sequences kept aside."""
+
+    encoded: Mapping[str, EncodedWeight]
+    vectors: Mapping[str, np.ndarray]
+    before: float
+    after: float
+    tokens: int  # that were trained on, repeats counted
+    trouble: str | None  # what went wrong, if the last good state had to be gone back to
+
+    @property
+    def notes(self) -> dict[str, float | int | str]:
+        """For the model's own record."""
+        notes = {"before": self.before, "after": self.after, "tokens": self.tokens}
+        return notes if self.trouble is None else notes | {"trouble": self.trouble}
+
+
+State = Mapping[str, np.ndarray]
+
+
+def train(
+    encoded: Mapping[str, EncodedWeight],
+    plain: Mapping[str, np.ndarray],
+    loss_on: Callable[[Student, np.ndarray], Tensor],
+    *,
+    shape: tuple[int, int],
+    options: TrainingOptions,
+    seed: int,
+    stage: str,
+    state: State | None = None,
+    keep: Callable[[State], None] = lambda state: None,
+    on_progress: OnProgress = lambda progress: None,
+) -> Trained:
+    """Trains the student of `encoded` weights and `plain` tensors, of which matrices stay.
+
+    `loss_on` is the mean loss on some of the sequences, of which there are `shape`: [sequences,
+    time]. `keep` is handed a state now and then; given back as `state`, with everything else the
+    same, it goes on from there to the same result, which the seed and the number of torch threads
+    decide.
+    """
+    student = Student(encoded, plain)
+    rng = np.random.default_rng(seed)
+    count, time = shape
+    kept, trained = split(count, options.held_out, rng)
+    batch = max(1, options.batch_tokens // time)
+    steps = round(min(options.tokens / time, options.passes * len(trained)) / batch)
+    every = max(1, steps // options.checks)
+
+    def kept_loss(module: Student) -> float:
+        with torch.no_grad():
+            parts = np.array_split(kept, math.ceil(len(kept) / batch))
+            return sum(float(loss_on(module, part)) * len(part) for part in parts) / len(kept)
+
+    descent = Descent(student, steps=steps, learning_rate=options.learning_rate)
+    best = descent.copy()
+    if state is None:
+        before = lowest = kept_loss(student)
+        misses = tokens = 0
+    else:
+        descent.load(state)
+        before, lowest = float(state["before"]), float(state["lowest"])
+        misses, tokens = int(state["misses"]), int(state["tokens"])
+        best = [torch.from_numpy(state[f"best.{index}"]) for index in range(len(best))]
+    trouble = None
+    for step, sequences in zip(range(steps), batches(trained, batch, rng), strict=False):
+        if step < descent.done or misses >= options.patience:
+            continue  # done in the run that is gone on with
+        loss = descent.step(lambda: loss_on(student, sequences))  # noqa: B023
+        tokens += sequences.size * time
+        if not loss < 10 * max(before, 1e-12) + 1:
+            trouble = f"the loss was {loss:.3g} in step {step + 1}, {before:.3g} before"
+            break
+        detail = f"loss {loss:.4g}, kept aside {lowest:.4g} of {before:.4g}"
+        on_progress(Progress(stage=stage, done=step + 1, total=steps, detail=detail))
+        if (step + 1) % every == 0 or step == steps - 1:
+            now = kept_loss(student)
+            misses = 0 if now < lowest else misses + 1
+            if now < lowest:
+                lowest, best = now, descent.copy()
+            scalars = {"before": before, "lowest": lowest, "misses": misses, "tokens": tokens}
+            keep(
+                descent.state()
+                | {key: np.array(value) for key, value in scalars.items()}
+                | {f"best.{index}": tensor.numpy() for index, tensor in enumerate(best)}
+            )
+    descent.restore(best)
+    learned, vectors = student.encoded(), student.vectors()
+    after = kept_loss(Student(learned, {**plain, **vectors}))  # as stored: in float16
+    if not after < before:
+        learned, vectors, after = encoded, {}, before
+    return Trained(
+        encoded=learned,
+        vectors=vectors,
+        before=before,
+        after=after,
+        tokens=tokens,
+        trouble=trouble,
+    )
