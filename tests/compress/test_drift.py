@@ -27,7 +27,7 @@ def x():
 
 @pytest.mark.parametrize("large", [4096, 1])  # the latter: in single precision
 def test_a_linear_drift_is_undone(large, x, monkeypatch):
-    monkeypatch.setattr(drift, "RIDGE", 1e-6)
+    monkeypatch.setattr(drift, "RIDGE_TOKENS", 1e-3)
     monkeypatch.setattr(drift, "LARGE", large)
     mixing = np.eye(12) + 0.1 * np.random.default_rng(1).standard_normal((12, 12))
     weight = np.random.default_rng(2).standard_normal((5, 12)).astype(np.float32)
@@ -37,7 +37,7 @@ def test_a_linear_drift_is_undone(large, x, monkeypatch):
 
 
 def test_the_residual_stream_is_pulled_back(x, monkeypatch):
-    monkeypatch.setattr(drift, "STREAM_RIDGE", 1e-6)
+    monkeypatch.setattr(drift, "STREAM_RIDGE_TOKENS", 1e-3)
     weight = np.zeros((3, 12), np.float32)
     lost = (x @ np.random.default_rng(3).standard_normal((12, 3))).astype(np.float32)
     found = Drift(statistics(x, lost, is_of_outputs=True))
@@ -54,7 +54,7 @@ def test_without_drift_the_weight_is_unchanged(is_of_outputs, x):
 
 def test_outputs_and_inputs_say_the_same(x, monkeypatch):
     """For a layer that adds to nothing, the output that is missing is the input's share."""
-    monkeypatch.setattr(drift, "STREAM_RIDGE", drift.RIDGE)
+    monkeypatch.setattr(drift, "STREAM_RIDGE_TOKENS", drift.RIDGE_TOKENS)
     weight = np.random.default_rng(5).standard_normal((5, 12)).astype(np.float32)
     drifted = x * 0.9 + 0.05 * x[:, ::-1]
     by_inputs = Drift(statistics(drifted, x - drifted, is_of_outputs=False))

@@ -88,7 +88,7 @@ def compress(
         typer.Option(
             metavar="N",
             min=1,
-            show_default="16384, or 65536 from standard on",
+            show_default="8192, or 65536 from standard on",
             help="Use this much of it; more is slower and a little better.",
         ),
     ] = None,

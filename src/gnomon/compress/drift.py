@@ -18,10 +18,10 @@ import numpy as np
 
 from gnomon.compress.statistics import GroupStatistics
 
-# λ as a share of the mean of the diagonal of X̂ X̂ᵀ. What the stream has lost is less a matter of the
-# inputs, so that more of what a regression finds in it is chance.
-RIDGE = 0.03
-STREAM_RIDGE = 0.1
+# λ, as so many tokens of average size whose inputs are not correlated. What the stream has lost is
+# less a matter of the inputs, so that more of what a regression finds in it is chance.
+RIDGE_TOKENS = 5_000
+STREAM_RIDGE_TOKENS = 20_000
 LARGE = 4096  # inputs from which on the system is solved in single precision
 
 
@@ -32,8 +32,9 @@ class Drift:
         gram = statistics.gram
         size = len(gram)
         damped = gram.astype(np.float64 if size < LARGE else np.float32)
-        ridge = STREAM_RIDGE if statistics.is_of_outputs else RIDGE
-        damped[np.diag_indices(size)] += max(ridge * float(np.trace(gram)) / size, 1e-12)
+        tokens = STREAM_RIDGE_TOKENS if statistics.is_of_outputs else RIDGE_TOKENS
+        power = float(np.trace(gram)) / (size * max(1, statistics.rows))  # of an input
+        damped[np.diag_indices(size)] += max(tokens * power, 1e-12)
         solved = np.linalg.solve(damped, statistics.cross.astype(damped.dtype))
         self._regression = solved.astype(np.float32)  # [in, in], or [in, out]
         self._is_of_outputs = statistics.is_of_outputs

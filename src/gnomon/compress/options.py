@@ -22,7 +22,7 @@ class Effort:
 
 
 EFFORTS = {
-    "quick": Effort(calibration_tokens=16_384),
+    "quick": Effort(calibration_tokens=8_192),
     "standard": Effort(calibration_tokens=65_536, is_tuned=True),
     "max": Effort(calibration_tokens=65_536, is_tuned=True, distillation_tokens=98_304),
 }

@@ -20,7 +20,9 @@ from gnomon.compress.feedback import InputStatistics, round_with_feedback
 from gnomon.compress.refinement import refine
 from gnomon.compress.workers import LocalWorkers, Workers
 
-SCALE_FACTORS = (0.88, 0.94, 1.0, 1.06)  # of the rotated matrix's root mean square
+# Of the rotated matrix's root mean square. Feedback widens what is rounded, the more so the more
+# alike the inputs are.
+SCALE_FACTORS = ((1.04, 1.18), (1.4, 1.7), (2.0, 2.4))
 SCALE_ROWS = 128  # rows that the scale is chosen on
 REFINEMENTS = 1  # passes of rounding again: the first takes 5 % off the error, the second 0.4 %
 TASK_ROWS = 384  # at most, of one task
@@ -146,16 +148,21 @@ class WeightRounder:
         return list(self.workers.map(code_rows, tasks))
 
     def _best_factor(self, rotated: np.ndarray, scales: np.ndarray, bits: int) -> np.float32:
-        """Of SCALE_FACTORS, the one with the least error on some of the rows."""
+        """Of SCALE_FACTORS the one with the least error on some of the rows.
+
+        The next pair is only looked at if the larger of a pair is the best so far.
+        """
         some = rotated[:SCALE_ROWS]
         some_scales = scales[: len(some)] if len(scales) > 1 else scales
-        coded = self._code(
-            [(some, some_scales * np.float32(factor)) for factor in SCALE_FACTORS],
-            bits,
-            refinements=0,
-        )
-        errors = [part.error() for part in coded]
-        return np.float32(SCALE_FACTORS[int(np.argmin(errors))])
+        errors: dict[float, float] = {}
+        for pair in SCALE_FACTORS:
+            parts = [(some, some_scales * np.float32(factor)) for factor in pair]
+            coded = self._code(parts, bits, refinements=0)
+            errors |= {f: part.error() for f, part in zip(pair, coded, strict=True)}
+            best = min(errors, key=errors.__getitem__)
+            if best != pair[-1]:
+                break
+        return np.float32(best)
 
     def _result(self, weight, rounded, tensors, settings) -> RoundedWeight:
         power = self.statistics.error(weight)
