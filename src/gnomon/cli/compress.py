@@ -88,7 +88,7 @@ def compress(
         typer.Option(
             metavar="N",
             min=1,
-            show_default="8192, or 65536 from standard on",
+            show_default="8192; standard 65536, max 147456",
             help="Use this much of it; more is slower and a little better.",
         ),
     ] = None,

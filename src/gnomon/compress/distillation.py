@@ -19,7 +19,8 @@ from gnomon.compress.training import State, Trained, TrainingOptions, train
 from gnomon.models.config import ModelConfig
 from gnomon.progress import OnProgress
 
-OPTIONS = TrainingOptions()
+# Gradients of fewer tokens are mostly noise, which larger steps follow.
+OPTIONS = TrainingOptions(batch_tokens=8192, learning_rate=1e-3)
 
 
 def distill(

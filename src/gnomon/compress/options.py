@@ -24,7 +24,7 @@ class Effort:
 EFFORTS = {
     "quick": Effort(calibration_tokens=8_192),
     "standard": Effort(calibration_tokens=65_536, is_tuned=True),
-    "max": Effort(calibration_tokens=65_536, is_tuned=True, distillation_tokens=98_304),
+    "max": Effort(calibration_tokens=147_456, is_tuned=True, distillation_tokens=65_536),
 }
 
 

@@ -27,7 +27,7 @@ class TrainingOptions:
 
     passes: float = 1.0  # over the sequences
     tokens: float = math.inf  # trained on at most, repeats counted
-    batch_tokens: int = 2048  # a step
+    batch_tokens: int = 2048  # a step, or a quarter of a pass if that is less
     learning_rate: float = 2e-3  # relative to every parameter's size
     held_out: float = 0.0625  # the share of the sequences that the best state is chosen on
     checks: int = 8  # how often that is looked at, and a state is handed out to be kept
@@ -79,7 +79,7 @@ def train(
     rng = np.random.default_rng(seed)
     count, time = shape
     kept, trained = split(count, options.held_out, rng)
-    batch = max(1, options.batch_tokens // time)
+    batch = max(1, min(options.batch_tokens // time, len(trained) // 4))
     steps = round(min(options.tokens / time, options.passes * len(trained)) / batch)
     every = max(1, steps // options.checks)
 
