@@ -7,17 +7,17 @@
 
 #include "codecs/beam_search.h"
 #include "codecs/codewords.h"
-#include "codecs/viterbi.h"
+#include "codecs/trellis_search.h"
 
 namespace nb = nanobind;
 using namespace gnomon;
 
 namespace {
 
-using Sequences = nb::ndarray<const float, nb::shape<-1, kSequenceLength>, nb::c_contig, nb::device::cpu>;
-using Table = nb::ndarray<const float, nb::shape<256>, nb::c_contig, nb::device::cpu>;
-using Codes = nb::ndarray<uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Values = nb::ndarray<float, nb::shape<-1, kSequenceLength>, nb::c_contig, nb::device::cpu>;
+using Blocks = nb::ndarray<const float, nb::shape<-1, kBlockColumns>, nb::c_contig, nb::device::cpu>;
+using Table = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Symbols = nb::ndarray<uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Values = nb::ndarray<float, nb::shape<-1, kBlockColumns>, nb::c_contig, nb::device::cpu>;
 
 template <int N>
 using Floats = nb::ndarray<const float, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
@@ -28,16 +28,21 @@ void require_threads(int threads) {
         throw std::invalid_argument("threads must be 0 (all cores) to 1024.");
 }
 
-void encode(Sequences sequences, Table table, int bits, Codes codes, Values values, int threads) {
+void encode(const Blocks& blocks, const Table& table, int bits, const Symbols& symbols,
+            const Values& values, int threads) {
     require_threads(threads);
     if (bits < 2 || bits > 4) throw std::invalid_argument("bits must be 2, 3 or 4.");
-    const size_t count = sequences.shape(0);
-    if (codes.shape(0) != count || codes.shape(1) != static_cast<size_t>(32 * bits))
-        throw std::invalid_argument("codes must be uint8 [sequences, 32 * bits].");
-    if (values.shape(0) != count)
-        throw std::invalid_argument("values must be float32 [sequences, 256].");
-    const TrellisEncodeJob job{sequences.data(), static_cast<int64_t>(count), table.data(),
-                               bits,             codes.data(),                values.data()};
+    const TrellisForm form = trellis_form(bits);
+    const size_t count = blocks.shape(0);
+    if (table.shape(0) != static_cast<size_t>(form.window) ||
+        table.shape(1) != static_cast<size_t>(form.values()) ||
+        table.shape(2) != static_cast<size_t>(form.columns))
+        throw std::invalid_argument("table must be float32 [window, 2^symbol bits, columns of a symbol].");
+    if (symbols.shape(0) != count || symbols.shape(1) != static_cast<size_t>(form.symbols()))
+        throw std::invalid_argument("symbols must be uint8 [blocks, symbols of a block].");
+    if (values.shape(0) != count) throw std::invalid_argument("values must be float32 [blocks, 32].");
+    const TrellisEncodeJob job{blocks.data(), static_cast<int64_t>(count), table.data(),
+                               bits,          symbols.data(),              values.data()};
     const Isa isa = chosen_isa();
     nb::gil_scoped_release release;
     ThreadPool pool(threads > 0 ? threads : usable_cores());
@@ -113,7 +118,7 @@ void bind_codecs(nb::module_& m) {
     m.def("trellis_encode", &encode, nb::arg("sequences").noconvert(), nb::arg("table").noconvert(),
           nb::arg("bits"), nb::arg("codes").noconvert(), nb::arg("values").noconvert(),
           nb::arg("threads") = 0,
-          "Writes the nearest codes and what they decode to. See cpp/codecs/viterbi.h.");
+          "Writes the nearest codes and what they decode to. See cpp/codecs/trellis_search.h.");
     m.def("beam_search", &search, nb::arg("targets").noconvert(), nb::arg("values").noconvert(),
           nb::arg("coupling").noconvert(), nb::arg("factors").noconvert(),
           nb::arg("codebooks").noconvert(), nb::arg("codes").noconvert(), nb::kw_only(),

@@ -11,6 +11,7 @@
 
 #include "core/parallel.h"
 #include "core/rotation.h"
+#include "codecs/trellis_form.h"
 #include "engine/decoder.h"
 #include "engine/linear.h"
 
@@ -87,19 +88,23 @@ std::shared_ptr<Linear> dense_linear(const Any<2>& weights, const std::optional<
                      bias);
 }
 
-std::shared_ptr<Linear> trellis_linear(const In<uint8_t, 3>& codes, const In<int8_t, 1>& table,
+std::shared_ptr<Linear> trellis_linear(const In<uint8_t, 4>& codes, const In<int8_t, 3>& table,
                                        const In<float, 1>& scales, int64_t out, int64_t in,
                                        std::shared_ptr<Rotation> input_rotation,
                                        std::shared_ptr<Rotation> output_rotation,
                                        const std::optional<In<float, 1>>& bias) {
-    if (out < 1 || in < 1 || size_of(codes.shape(0)) != (out + 15) / 16 ||
-        size_of(codes.shape(1)) != (in + 15) / 16 || codes.shape(2) % 32 != 0)
-        throw std::invalid_argument("Trellis codes have shape [⌈out/16⌉, ⌈in/16⌉, 32·bits].");
-    if (table.size() != 256) throw std::invalid_argument("A trellis table has 256 entries.");
+    const auto bits = static_cast<int>(codes.shape(2) / 4);
+    if (out < 1 || in < 1 || size_of(codes.shape(0)) != (out + 63) / 64 ||
+        size_of(codes.shape(1)) != (in + 31) / 32 || codes.shape(2) % 4 != 0 || codes.shape(3) != 64 ||
+        bits < 2 || bits > 4)
+        throw std::invalid_argument("Trellis codes have shape [⌈out/64⌉, ⌈in/32⌉, 4·bits, 64], bits 2 to 4.");
+    const TrellisForm form = trellis_form(bits);
+    if (size_of(table.shape(0)) != form.window || size_of(table.shape(1)) != form.values() ||
+        size_of(table.shape(2)) != form.columns)
+        throw std::invalid_argument("A trellis table has shape [window, values of a symbol, its columns].");
     return with_bias(
-        std::make_shared<TrellisLinear>(keep(codes), codes.data(), table.data(), to_vector(scales),
-                                        static_cast<int>(codes.shape(2) / 32), out, in,
-                                        std::move(input_rotation), std::move(output_rotation)),
+        std::make_shared<TrellisLinear>(keep(codes), codes.data(), table.data(), to_vector(scales), bits, out,
+                                        in, std::move(input_rotation), std::move(output_rotation)),
         bias);
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "codecs/trellis_form.h"
 #include "core/half.h"
 #include "core/parallel.h"
 
@@ -13,7 +14,7 @@ namespace {
 
 constexpr int64_t kTaskBytes = 48 * 1024;  // of weights, when one vector passes them once
 constexpr int64_t kBlockTaskRows = 64;     // when many vectors pass them
-constexpr int64_t kStripsAtOnce = 2;       // decoded strips that share a pass over the vectors
+constexpr int64_t kLookUpBlocks = 32;      // of 32 columns, that one task makes look-ups of
 
 int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
@@ -94,10 +95,9 @@ TrellisLinear::TrellisLinear(std::shared_ptr<const void> owner, const uint8_t* c
     : Linear(out, in),
       owner_(std::move(owner)),
       codes_(codes),
-      table_(256),
+      table_{bits, {}},
       scales_(std::move(scales)),
-      bits_(bits),
-      tiles_(round_up(in, 16) / 16),
+      blocks_(round_up(in, kBlockColumns) / kBlockColumns),
       input_rotation_(std::move(input_rotation)),
       output_rotation_(std::move(output_rotation)) {
     if (bits < 2 || bits > 4)
@@ -110,40 +110,54 @@ TrellisLinear::TrellisLinear(std::shared_ptr<const void> owner, const uint8_t* c
         throw std::invalid_argument("The input rotation's width is not the layer's.");
     if (output_rotation_ && output_rotation_->width() != out)
         throw std::invalid_argument("The output rotation's width is not the layer's.");
-    std::memcpy(table_.data(), table, 256);
+    const TrellisForm form = trellis_form(bits);
+    table_.entries.assign(table, table + form.table_size());
+    for (int d = 0; d < form.columns; ++d) {
+        int reach = 0;
+        for (int j = 0; j < form.window; ++j) {
+            int largest = 0;
+            for (int v = 0; v < form.values(); ++v)
+                largest = std::max(largest, std::abs(table[(j * form.values() + v) * form.columns + d]));
+            reach += largest;
+        }
+        if (reach > 127)
+            throw std::invalid_argument("A trellis table's weights go up to " + std::to_string(reach) +
+                                        "; at most 127 is expected.");
+    }
 }
 
 int64_t TrellisLinear::weight_bytes() const {
-    return round_up(out(), 16) / 16 * tiles_ * 32 * bits_ + 256 + 4 * out();
+    return round_up(out(), kCodedRows) / kCodedRows * strip_bytes() +
+           static_cast<int64_t>(table_.entries.size()) + 4 * out();
 }
 
 int64_t TrellisLinear::task_rows(int64_t n) const {
-    if (n > 1) return kStripsAtOnce * kStripRows;
-    return rows_for_bytes(static_cast<double>(tiles_ * 2 * bits_));
+    if (n > 1) return kCodedRows;
+    const auto rows = kTaskBytes / std::max<int64_t>(1, strip_bytes() / kCodedRows);
+    return std::max<int64_t>(kCodedRows, rows / kCodedRows * kCodedRows);
 }
 
 int64_t TrellisLinear::scratch_bytes(int64_t n) const {
-    return kStripsAtOnce * (256 * tiles_ + kStripRows * 4 * n);
+    return kCodedRows * (kBlockColumns * blocks_ + 4 * n);
 }
 
 void TrellisLinear::multiply_rows(const KernelTable& k, const Input& input, int64_t first, int64_t rows,
                                   float* y, int64_t y_stride, uint8_t* scratch) const {
-    auto* acc = reinterpret_cast<int32_t*>(scratch + kStripsAtOnce * 256 * tiles_);
-    const int64_t strip_bytes = tiles_ * 32 * bits_;
-    const int64_t step = input.n == 1 ? kStripRows : kStripsAtOnce * kStripRows;
-    for (int64_t row = first; row < first + rows; row += step) {
-        const uint8_t* codes = codes_ + row / kStripRows * strip_bytes;
-        const int64_t valid = std::min(step, first + rows - row);
+    auto* acc = reinterpret_cast<int32_t*>(scratch + kCodedRows * kBlockColumns * blocks_);
+    const int index = table_.bits - 2;
+    for (int64_t row = first; row < first + rows; row += kCodedRows) {
+        const uint8_t* codes = codes_ + row / kCodedRows * strip_bytes();
+        const int64_t valid = std::min<int64_t>(kCodedRows, first + rows - row);
         if (input.n == 1) {
-            k.trellis_dot[bits_ - 2](codes, tiles_, table_.data(), input.q, input.q_sums[0], acc);
-        } else {
-            const int64_t strips = round_up(valid, kStripRows) / kStripRows;
-            k.trellis_decode[bits_ - 2](codes, strips * tiles_, table_.data(), scratch);
-            k.strip_multiply(scratch, strips, tiles_, input.q, input.q_stride, input.q_sums, input.n, acc,
-                             step);
+            k.trellis_dot[index](codes, blocks_, input.look_ups, acc);
+            k.scale_sums(acc, scales_.data() + row, input.q_scales[0] * input.look_up_scale, valid, y + row);
+            continue;
         }
+        k.trellis_decode[index](codes, blocks_, table_.entries.data(), scratch);
+        k.strip_multiply(scratch, kCodedRows / kStripRows, 2 * blocks_, input.q, input.q_stride, input.q_sums,
+                         input.n, acc, kCodedRows);
         for (int64_t t = 0; t < input.n; ++t)
-            k.scale_sums(acc + t * step, scales_.data() + row, input.q_scales[t], valid,
+            k.scale_sums(acc + t * kCodedRows, scales_.data() + row, input.q_scales[t], valid,
                          y + t * y_stride + row);
     }
 }
@@ -151,14 +165,26 @@ void TrellisLinear::multiply_rows(const KernelTable& k, const Input& input, int6
 void TrellisLinear::read_row(const KernelTable& k, int64_t row, float* y, float* scratch) const {
     if (output_rotation_)
         throw std::invalid_argument("A layer with an output rotation has no rows to read.");
-    const uint8_t* strip = codes_ + row / kStripRows * tiles_ * 32 * bits_;
+    const TrellisForm form = trellis_form(table_.bits);
+    const uint8_t* codes = codes_ + row / kCodedRows * strip_bytes() + row % kCodedRows;
     const float scale = scales_[static_cast<std::size_t>(row)];
-    const int64_t tile_bytes = 32 * bits_;
-    for (int64_t column = 0; column < in(); ++column) {
-        const uint8_t* tile = strip + column / 16 * tile_bytes;
-        const int64_t bit = bits_ * (row % kStripRows * 16 + column % 16);
-        const int window = tile[bit >> 3] | tile[((bit >> 3) + 1) % tile_bytes] << 8;
-        y[column] = scale * static_cast<float>(table_[(window >> (bit & 7)) & 255]);
+    const auto byte = [&](int plane) { return codes[plane * kCodedRows]; };
+    for (int64_t b = 0; b < blocks_; ++b, codes += 4 * table_.bits * kCodedRows) {
+        int symbols[kBlockColumns];
+        for (int s = 0; s < form.symbols(); ++s)
+            symbols[s] = table_.bits == 3
+                             ? (byte(s / 4) >> (2 * (s % 4)) & 3) | (byte(8 + s / 8) >> (s % 8) & 1) << 2
+                             : byte(s / 2) >> (4 * (s % 2)) & 15;
+        const int64_t begin = b * kBlockColumns, end = std::min<int64_t>(in(), begin + kBlockColumns);
+        for (int64_t column = begin; column < end; ++column) {
+            const int s = static_cast<int>(column - begin) / form.columns;
+            const int d = static_cast<int>(column - begin) % form.columns;
+            int sum = 0;
+            for (int j = 0; j < form.window; ++j)
+                sum += table_.entries[static_cast<std::size_t>(
+                    (j * form.values() + symbols[(s + j) % form.symbols()]) * form.columns + d)];
+            y[column] = scale * static_cast<float>(sum);
+        }
     }
     if (input_rotation_) input_rotation_->inverse(k, y, scratch);
 }
@@ -227,6 +253,9 @@ void Workspace::reserve(const Linear& layer) {
     slot_bytes_ = std::max(slot_bytes_, round_up(layer.scratch_bytes(max_vectors_), 64));
     vector_floats_ = std::max(vector_floats_, round_up(std::max(layer.in(), layer.out()), 16));
     if (layer.is_quantized_input()) q_stride_ = std::max(q_stride_, round_up(layer.in(), 64));
+    if (const LookUpTable* table = layer.look_up_table())
+        most_symbols_ = std::max(most_symbols_, round_up(layer.in(), kBlockColumns) / kBlockColumns *
+                                                    trellis_form(table->bits).symbols());
     reserve_rotation(layer.input_rotation());
     reserve_rotation(layer.output_rotation());
 }
@@ -243,6 +272,9 @@ void Workspace::allocate() {
     q_.resize(max_vectors_ * q_stride_);
     q_scales_.resize(max_vectors_);
     q_sums_.resize(max_vectors_);
+    products_.resize(16 * most_symbols_);
+    look_ups_.resize(16 * most_symbols_);
+    largest_.resize(most_symbols_ / kLookUpBlocks + 1);
 }
 
 // Layers of a group that take the same form of the input, one after the other in the list.
@@ -275,7 +307,32 @@ struct Multiplication {
         input.q_stride = stride;
         input.q_scales = w.q_scales_.data();
         input.q_sums = w.q_sums_.data();
+        if (n == 1 && layer.look_up_table() != nullptr) look_up(layer, input);
         return input;
+    }
+
+    void look_up(const Linear& layer, Input& input) {
+        const LookUpTable& table = *layer.look_up_table();
+        const int64_t blocks = round_up(layer.in(), kBlockColumns) / kBlockColumns;
+        const int64_t numbers = 16 * trellis_form(table.bits).symbols();  // of a block
+        const int64_t tasks = (blocks + kLookUpBlocks - 1) / kLookUpBlocks;
+        const auto count = [&](int64_t task) { return std::min(kLookUpBlocks, blocks - task * kLookUpBlocks); };
+        for_each(pool, tasks, [&](int64_t, int64_t task) {
+            const int64_t first = task * kLookUpBlocks;
+            w.largest_[task] = w.kernels().trellis_products[table.bits - 2](
+                input.q + first * kBlockColumns, count(task), table.entries.data(),
+                w.products_.data() + first * numbers);
+        });
+        int32_t largest = 1;
+        for (int64_t task = 0; task < tasks; ++task) largest = std::max(largest, w.largest_[task]);
+        const int32_t factor = 127 * 65536 / largest;
+        for_each(pool, tasks, [&](int64_t, int64_t task) {
+            const int64_t at = task * kLookUpBlocks * numbers;
+            w.kernels().trellis_look_ups(w.products_.data() + at, count(task) * numbers, factor,
+                                         w.look_ups_.data() + at);
+        });
+        input.look_ups = w.look_ups_.data();
+        input.look_up_scale = 65536.0f / static_cast<float>(factor);
     }
 
     void run(const Target* targets, int count) {
@@ -313,6 +370,11 @@ struct Multiplication {
     }
 };
 
+bool is_looked_up_alike(const Linear& a, const Linear& b) {
+    const LookUpTable *one = a.look_up_table(), *two = b.look_up_table();
+    return one == nullptr || two == nullptr ? one == two : *one == *two;
+}
+
 void multiply_group(ThreadPool& pool, Workspace& workspace, const Target* targets, int count,
                     const float* x, int64_t n) {
     Multiplication m{pool, workspace, x, n};
@@ -321,7 +383,7 @@ void multiply_group(ThreadPool& pool, Workspace& workspace, const Target* target
         for (end = begin + 1; end < count; ++end) {
             const Linear& next = *targets[end].layer;
             if (next.is_quantized_input() != first.is_quantized_input() ||
-                next.input_rotation() != first.input_rotation())
+                next.input_rotation() != first.input_rotation() || !is_looked_up_alike(next, first))
                 break;
         }
         m.run(targets + begin, end - begin);

@@ -25,6 +25,17 @@ struct Input {
     int64_t q_stride = 0;
     const float* q_scales = nullptr;
     const int32_t* q_sums = nullptr;
+    // If there is one vector and the layers look it up: what stands for each value of each symbol,
+    // and what it is to be multiplied with beside the vector's own scale.
+    const int8_t* look_ups = nullptr;
+    float look_up_scale = 0.0f;
+};
+
+// The table that turns a vector into look-ups; layers whose tables are equal share them.
+struct LookUpTable {
+    int bits;
+    std::vector<int8_t> entries;
+    bool operator==(const LookUpTable& other) const { return bits == other.bits && entries == other.entries; }
 };
 
 class Linear {
@@ -41,14 +52,15 @@ public:
 
     virtual int64_t weight_bytes() const = 0;  // read from memory for one vector
     virtual bool is_quantized_input() const { return false; }
+    virtual const LookUpTable* look_up_table() const { return nullptr; }
     virtual const Rotation* input_rotation() const { return nullptr; }
     virtual const Rotation* output_rotation() const { return nullptr; }
 
-    // Rows that one task should take, a multiple of 16.
+    // Rows that one task should take, a multiple of 16, or of what is coded together.
     virtual int64_t task_rows(int64_t n) const = 0;
     virtual int64_t scratch_bytes(int64_t n) const = 0;  // of one task
     // Rows first … first + rows − 1 of W·x into y[t, first + r], without bias and before the output
-    // rotation's inverse; `first` is a multiple of 16.
+    // rotation's inverse; `first` is a multiple of what task_rows is one of.
     virtual void multiply_rows(const KernelTable& k, const Input& input, int64_t first, int64_t rows,
                                float* y, int64_t y_stride, uint8_t* scratch) const = 0;
     // Row `row` of W itself, [in], as an embedding wants it. `scratch` as Workspace's rotation
@@ -79,7 +91,8 @@ private:
     std::vector<float> scales_;
 };
 
-// docs/trellis-format.md. `codes` [⌈out/16⌉, ⌈in/16⌉, 32·bits], `table` [256], `scales` [out].
+// docs/trellis-format.md. `codes` [⌈out/64⌉, ⌈in/32⌉, 4·bits, 64], `table` [window, values, columns],
+// `scales` [out].
 class TrellisLinear final : public Linear {
 public:
     TrellisLinear(std::shared_ptr<const void> owner, const uint8_t* codes, const int8_t* table,
@@ -91,6 +104,7 @@ public:
 
     int64_t weight_bytes() const override;
     bool is_quantized_input() const override { return true; }
+    const LookUpTable* look_up_table() const override { return &table_; }
     const Rotation* input_rotation() const override { return input_rotation_.get(); }
     const Rotation* output_rotation() const override { return output_rotation_.get(); }
     int64_t task_rows(int64_t n) const override;
@@ -100,12 +114,13 @@ public:
     void read_row(const KernelTable& k, int64_t row, float* y, float* scratch) const override;
 
 private:
+    int64_t strip_bytes() const { return blocks_ * 4 * table_.bits * kCodedRows; }
+
     std::shared_ptr<const void> owner_;
     const uint8_t* codes_;
-    AlignedBuffer<int8_t> table_;
+    LookUpTable table_;
     std::vector<float> scales_;
-    int bits_;
-    int64_t tiles_;  // of a strip of 16 rows
+    int64_t blocks_;  // of 32 columns
     std::shared_ptr<const Rotation> input_rotation_, output_rotation_;
 };
 
@@ -158,6 +173,10 @@ private:
     AlignedBuffer<float> vectors_, rotation_, q_scales_;
     AlignedBuffer<int8_t> q_;
     AlignedBuffer<int32_t> q_sums_;
+    int64_t most_symbols_ = 0;
+    AlignedBuffer<int16_t> products_;  // [symbols, 16]
+    AlignedBuffer<int8_t> look_ups_;   // the same
+    AlignedBuffer<int32_t> largest_;   // product of every task
 };
 
 // One layer of a group and where its result goes: y [n, out].

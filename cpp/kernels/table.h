@@ -17,7 +17,8 @@ inline int64_t dtype_bytes(Dtype dtype) {
     return dtype == Dtype::f32 ? 4 : dtype == Dtype::i8 ? 1 : 2;
 }
 
-constexpr int kStripRows = 16;  // rows of one trellis tile, and of one decoded strip
+constexpr int kStripRows = 16;  // of one decoded strip
+constexpr int kCodedRows = 64;  // of one strip of trellis codes
 
 struct KernelTable {
     // --- vectors of floats
@@ -50,12 +51,17 @@ struct KernelTable {
     void (*weighted_sum[2])(const void* v, int64_t v_stride, int64_t count, int64_t dim, const float* p,
                             int64_t p_stride, int64_t n, float* y, int64_t y_stride);
 
-    // --- trellis: one strip is 16 rows, `tiles` tiles of 32·bits bytes; index bits − 2
-    // acc[row] = Σ table[state] · q over the strip; q has 16·tiles entries, summing to q_sum.
-    void (*trellis_dot[3])(const uint8_t* codes, int64_t tiles, const int8_t* table, const int8_t* q,
-                           int32_t q_sum, int32_t* acc);
-    // Writes 256·tiles bytes in the order `strip_multiply` of the same table wants.
-    void (*trellis_decode[3])(const uint8_t* codes, int64_t tiles, const int8_t* table, uint8_t* strip);
+    // --- trellis: a strip is 64 rows by `blocks` blocks of 32 columns of 4·bits bytes a row; index
+    // bits − 2. See kernels/trellis.h.
+    // products [32 · blocks / columns of a symbol, 16]; returns the largest absolute value.
+    int32_t (*trellis_products[3])(const int8_t* q, int64_t blocks, const int8_t* table, int16_t* products);
+    // look_ups[i] = products[i] · factor / 65536, which has to lie within ±127.
+    void (*trellis_look_ups)(const int16_t* products, int64_t n, int32_t factor, int8_t* look_ups);
+    // acc[64] = the sums of what the symbols of each row have in look_ups.
+    void (*trellis_dot[3])(const uint8_t* codes, int64_t blocks, const int8_t* look_ups, int32_t* acc);
+    // Writes four strips of 16 rows, 512 · blocks bytes each, as `strip_multiply` of the same table
+    // wants them.
+    void (*trellis_decode[3])(const uint8_t* codes, int64_t blocks, const int8_t* table, uint8_t* strips);
     // acc [n, acc_stride], 16 columns a strip, for `count` decoded strips and n vectors q [n, q_stride].
     void (*strip_multiply)(const uint8_t* strips, int64_t count, int64_t tiles, const int8_t* q,
                            int64_t q_stride, const int32_t* q_sums, int64_t n, int32_t* acc,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gnomon.codecs.trellis import TrellisRounder, gaussian_table, states_of, untile
+from gnomon.codecs.trellis import TrellisRounder, gaussian_table, values_of
 from gnomon.compress.feedback import InputStatistics, round_with_feedback
 from gnomon.compress.refinement import refine
 
@@ -33,7 +33,7 @@ def test_error_falls_pass_by_pass_and_codes_follow(statistics, weight):
     assert errors[1] < 0.97 * errors[0]
     assert errors[3] <= errors[2] <= errors[1]
     table, unit = gaussian_table(2)
-    decoded = untile(table[states_of(rounder.codes, bits=2)], shape=weight.shape)
+    decoded = values_of(rounder.codes, table).reshape(len(weight), -1)[:, : weight.shape[1]]
     np.testing.assert_allclose(rounded, decoded * np.float32(unit), atol=1e-6)
 
 

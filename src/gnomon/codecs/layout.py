@@ -41,7 +41,7 @@ _FLOATS = ("float32", "float16", "float64")
 
 
 def _trellis(encoded: EncodedWeight, where: str) -> Expected:
-    rows, columns = (-(-size // trellis.TILE) for size in encoded.shape)
+    strips, blocks = -(-encoded.shape[0] // trellis.STRIP), -(-encoded.shape[1] // trellis.BLOCK)
     bits = encoded.settings.get("bits")
     if type(bits) is not int or bits not in trellis.BITS:
         raise ModelError(
@@ -57,8 +57,8 @@ def _trellis(encoded: EncodedWeight, where: str) -> Expected:
                 "expected"
             )
     expected = {
-        "codes": (("uint8",), ((rows, columns, 32 * bits),)),
-        "table": (("int8",), ((trellis.STATES,),)),
+        "codes": (("uint8",), ((strips, blocks, 4 * bits, trellis.STRIP),)),
+        "table": (("int8",), (trellis.FORMS[bits].table_shape,)),
         "scales": _scales(encoded),
     }
     if trellis.OUTPUT_SCALES in encoded.tensors:

@@ -1,15 +1,19 @@
-"""The codec `trellis`: overlapping 8-bit windows of a bit string, looked up in a table.
+"""The codec `trellis`: symbols of a few bits, whose overlapping windows are sums of table entries.
 
-Two neighbouring weights share all but `bits` bits of their windows, so a weight costs only `bits`
-bits although it can take 256 values, and a path through the windows is found by Viterbi's
-algorithm. QTIP (arXiv 2406.11235) calls this a bitshift trellis; here the table is free and learned
-for a unit Gaussian. The format is described in docs/trellis-format.md.
+A row's 32 neighbouring weights are a cycle of symbols. Each weight is the sum of what `window`
+symbols, its own and those that follow, have in a table for their place in the window. So a weight
+costs `bits` bits although it depends on 12, and the best cycle is found by Viterbi's algorithm; and
+as sums come apart, a product with the weights is one look-up for every symbol. QTIP (arXiv
+2406.11235) calls such a code a bitshift trellis; that its table is a sum is AQLM's form (arXiv
+2401.06118). Tables are learned for a unit Gaussian. The format is described in
+docs/trellis-format.md.
 
-`encode_reference` is the plain form of cpp/codecs/viterbi.cpp, and tests hold them together.
+`encode_reference` is the plain form of cpp/codecs/trellis_search.h, and tests hold them together.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -19,17 +23,42 @@ from gnomon import _native
 from gnomon.codecs.encoded import EncodedWeight
 from gnomon.codecs.rotation import hadamard, signs, unrotate
 
-BITS = (2, 3, 4)
-TILE = 16  # a tile is TILE rows by TILE columns
-SEQUENCE = TILE * TILE
-STATES = 256
+BLOCK = 32  # columns of a cycle
+STRIP = 64  # rows whose codes stand together
+MARGIN = 8  # symbols that the search looks at beyond the cycle, on either side
 OUTPUT_SCALES = "output_scales"  # a tensor that a tuned weight has
-SEAM = 32  # numbers on either side of the seam that the first pass looks at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a number of bits is spent."""
+
+    symbol_bits: int
+    columns: int  # that a symbol stands for
+    window: int  # symbols that a weight depends on
+
+    @property
+    def symbols(self) -> int:
+        """Of a cycle."""
+        return BLOCK // self.columns
+
+    @property
+    def table_shape(self) -> tuple[int, int, int]:
+        """[window, 2^symbol_bits, columns]"""
+        return self.window, 1 << self.symbol_bits, self.columns
+
+
+FORMS = {
+    2: Form(symbol_bits=4, columns=2, window=3),
+    3: Form(symbol_bits=3, columns=1, window=4),
+    4: Form(symbol_bits=4, columns=1, window=3),
+}
+BITS = tuple(FORMS)
 
 
 @cache
 def gaussian_table(bits: int) -> tuple[np.ndarray, float]:
-    """The learned table for a unit Gaussian: int8 [256], and the unit that its entries count."""
+    """The table for a unit Gaussian, int8 `table_shape`, and the unit that its entries count."""
     with resources.files("gnomon.codecs").joinpath("trellis_tables.npz").open("rb") as file:
         tables = np.load(file)
         table, unit = tables[f"table{bits}"], float(tables[f"unit{bits}"])
@@ -38,88 +67,115 @@ def gaussian_table(bits: int) -> tuple[np.ndarray, float]:
 
 
 def encode(
-    sequences: np.ndarray, table: np.ndarray, *, bits: int, threads: int = 0
+    blocks: np.ndarray, table: np.ndarray, *, bits: int, threads: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Codes uint8 [count, 32·bits] and the values they decode to, float32 [count, 256].
+    """Symbols uint8 [count, symbols] and the values they decode to, float32 [count, 32].
 
-    `sequences` is float32 [count, 256], `table` float32 [256]. `threads` 0 means all cores.
+    `blocks` is float32 [count, 32], `table` float32 `table_shape`. `threads` 0 means all cores.
     """
-    codes = np.empty((len(sequences), 32 * bits), dtype=np.uint8)
-    values = np.empty_like(sequences)
-    _native.trellis_encode(sequences, table, bits, codes, values, threads)
-    return codes, values
+    symbols = np.empty((len(blocks), FORMS[bits].symbols), dtype=np.uint8)
+    values = np.empty_like(blocks)
+    _native.trellis_encode(blocks, table, bits, symbols, values, threads)
+    return symbols, values
 
 
-def encode_reference(sequence: np.ndarray, table: np.ndarray, *, bits: int) -> np.ndarray:
-    """The states uint8 [256] that `encode` finds for one sequence float32 [256], step by step."""
-    table = table.astype(np.float32)
-    across_seam = np.concatenate([sequence[-SEAM:], sequence[:SEAM]])
-    cost, branches = _search(across_seam, table, bits, seam=None)
-    path = _trace(branches, bits, group=int(np.argmin(cost)))
-    seam = int(path[SEAM - 1]) >> bits  # the bits that the last state shares with the first
-    return path_through_seam(sequence, table, bits=bits, seam=seam)
+def encode_reference(block: np.ndarray, table: np.ndarray, *, bits: int) -> np.ndarray:
+    """The symbols uint8 [symbols] that `encode` finds for float32 [32], step by step."""
+    count = FORMS[bits].symbols
+    search = _Search(block, table)
+    path = search.best_path(range(-MARGIN, count + MARGIN))
+    seams = [tuple(path[start : start + search.memory]) for start in (MARGIN, MARGIN + count)]
+    if seams[0] == seams[1]:
+        return path[MARGIN : MARGIN + count]
+    cycles = [search.best_path(range(count), seam=seam)[:count] for seam in seams]
+    return min(cycles, key=search.error)
 
 
-def path_through_seam(
-    sequence: np.ndarray, table: np.ndarray, *, bits: int, seam: int
-) -> np.ndarray:
-    """The best cyclic path, uint8 [256], whose last and first state share the bits `seam`."""
-    _, branches = _search(sequence, table, bits, seam=seam)
-    return _trace(branches, bits, group=seam)
+class _Search:
+    """Viterbi's algorithm for one block; a state is the `memory` symbols that two windows share."""
+
+    def __init__(self, block: np.ndarray, table: np.ndarray):
+        self.window, self.values, self.columns = table.shape
+        self.memory = self.window - 1
+        self.numbers = block.reshape(-1, self.columns)
+        self.table = table
+        # The value of every window, by its symbols: [values, … (window times), columns].
+        self.sums = np.zeros((self.values,) * self.window + (self.columns,))
+        for place in range(self.window):
+            shape = [1] * self.window + [self.columns]
+            shape[place] = self.values
+            self.sums += table[place].reshape(shape)
+
+    def best_path(self, places: range, *, seam: tuple[int, ...] | None = None) -> np.ndarray:
+        """Symbols uint8 [len(places) + memory] from first to last place, the best of all.
+
+        Held to begin and end with the symbols `seam`, if given.
+        """
+        cost = np.zeros((self.values,) * self.memory)
+        if seam is not None:
+            cost[...] = np.inf
+            cost[seam] = 0
+        choices = []
+        for place in places:
+            number = self.numbers[place % len(self.numbers)]
+            all_costs = cost[..., None] + np.sum((number - self.sums) ** 2, axis=-1)
+            choices.append(np.argmin(all_costs, axis=0))
+            cost = np.min(all_costs, axis=0)
+        state = np.unravel_index(np.argmin(cost), cost.shape) if seam is None else seam
+        path = [int(symbol) for symbol in state]
+        for choice in reversed(choices):
+            path.insert(0, int(choice[tuple(path[: self.memory])]))
+        return np.array(path, dtype=np.uint8)
+
+    def error(self, symbols: np.ndarray) -> float:
+        values = values_of(symbols, self.table).reshape(self.numbers.shape)
+        return float(np.sum((values - self.numbers) ** 2))
 
 
-def _search(
-    sequence: np.ndarray, table: np.ndarray, bits: int, *, seam: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The cost of the best path into every group, and the branch [time, group] it came by.
-
-    The `groups` lowest values of a state are what it shares with the state before, the states
-    `group·2^bits … + 2^bits - 1` are those that the next state can follow.
-    """
-    groups, branch_count = STATES >> bits, 1 << bits
-    state = np.arange(STATES)
-    before = np.zeros(STATES, dtype=np.float32)
-    if seam is not None:
-        before[state % groups != seam] = np.inf
-    branches = np.empty((len(sequence), groups), dtype=np.uint8)
-    for time, number in enumerate(sequence.astype(np.float32)):
-        difference = number - table
-        candidates = (before + difference * difference).reshape(groups, branch_count)
-        branches[time] = np.argmin(candidates, axis=1)
-        before = np.min(candidates, axis=1)[state % groups]
-    return before[:groups], branches
+def values_of(symbols: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """What symbols uint8 [..., symbols] stand for: [..., 32] of the table's dtype."""
+    places = (table[j][np.roll(symbols, -j, axis=-1)] for j in range(len(table)))
+    total = next(places).copy()
+    for place in places:
+        total += place
+    return total.reshape(*symbols.shape[:-1], BLOCK)
 
 
-def _trace(branches: np.ndarray, bits: int, *, group: int) -> np.ndarray:
-    states = np.empty(len(branches), dtype=np.uint8)
-    groups = STATES >> bits
-    for time in reversed(range(len(branches))):
-        states[time] = (group << bits) | int(branches[time, group])
-        group = int(states[time]) % groups
-    return states
+def pack(symbols: np.ndarray, *, bits: int) -> np.ndarray:
+    """Codes uint8 [⌈rows/64⌉, blocks, 4·bits, 64] of symbols uint8 [rows, blocks, symbols]."""
+    rows = symbols.shape[0]
+    padded = np.pad(symbols, ((0, -rows % STRIP), (0, 0), (0, 0)))
+    if bits == 3:
+        low = padded & 3
+        planes = [low[..., i::4] << (2 * i) for i in range(4)]
+        high = [(padded[..., i::8] >> 2) << i for i in range(8)]
+        packed = np.concatenate([_joined(planes), _joined(high)], axis=-1)
+    else:
+        packed = padded[..., ::2] | (padded[..., 1::2] << 4)
+    strips = packed.reshape(-1, STRIP, *packed.shape[1:])
+    return np.ascontiguousarray(strips.transpose(0, 2, 3, 1))
 
 
-def states_of(codes: np.ndarray, *, bits: int) -> np.ndarray:
-    """The window of every weight, uint8 [..., 256], from codes uint8 [..., 32·bits]."""
-    stream = np.concatenate([codes, codes[..., :1]], axis=-1).astype(np.uint16)
-    first_bit = bits * np.arange(SEQUENCE)
-    byte, shift = first_bit >> 3, (first_bit & 7).astype(np.uint16)
-    return ((stream[..., byte] | (stream[..., byte + 1] << 8)) >> shift).astype(np.uint8)
+def unpack(codes: np.ndarray, *, bits: int) -> np.ndarray:
+    """The inverse of `pack`, with the rows that fill up the last strip."""
+    packed = codes.transpose(0, 3, 1, 2).reshape(-1, codes.shape[1], codes.shape[2])
+    count = FORMS[bits].symbols
+    symbols = np.empty((*packed.shape[:2], count), dtype=np.uint8)
+    if bits == 3:
+        for i in range(4):
+            symbols[..., i::4] = (packed[..., : count // 4] >> (2 * i)) & 3
+        for i in range(8):
+            symbols[..., i::8] |= ((packed[..., count // 4 :] >> i) & 1) << 2
+    else:
+        symbols[..., ::2], symbols[..., 1::2] = packed & 15, packed >> 4
+    return symbols
 
 
-def tiles_of(weight: np.ndarray) -> np.ndarray:
-    """A matrix [rows, columns] as sequences float32 [rows/16, columns/16, 256], padded with 0."""
-    rows, columns = weight.shape
-    padded = np.pad(weight, ((0, -rows % TILE), (0, -columns % TILE)))
-    tiles = padded.reshape(padded.shape[0] // TILE, TILE, -1, TILE).swapaxes(1, 2)
-    return np.ascontiguousarray(tiles, dtype=np.float32).reshape(*tiles.shape[:2], SEQUENCE)
-
-
-def untile(tiles: np.ndarray, *, shape: tuple[int, int]) -> np.ndarray:
-    """The inverse of `tiles_of`, without the padding."""
-    tile_rows, tile_columns, _ = tiles.shape
-    matrix = tiles.reshape(tile_rows, tile_columns, TILE, TILE).swapaxes(1, 2)
-    return matrix.reshape(tile_rows * TILE, tile_columns * TILE)[: shape[0], : shape[1]]
+def _joined(planes: list[np.ndarray]) -> np.ndarray:
+    joined = planes[0].copy()
+    for plane in planes[1:]:
+        joined |= plane
+    return joined
 
 
 def decode(encoded: EncodedWeight) -> np.ndarray:
@@ -141,12 +197,18 @@ def output_scales(encoded: EncodedWeight) -> np.ndarray | None:
 
 
 def decode_rotated(encoded: EncodedWeight) -> np.ndarray:
-    """`scale · table[state]`, float32 [out, in], as coded, before the rotations are undone."""
+    """Scales times `coded_values`: float32 [out, in], as coded, before rotations are undone."""
+    scales = encoded.tensors["scales"].astype(np.float32)
+    return coded_values(encoded).astype(np.float32) * scales[:, None]
+
+
+def coded_values(encoded: EncodedWeight) -> np.ndarray:
+    """What the codes stand for, int8 [out, in], in units of the scales."""
     bits = int(encoded.settings["bits"] or 0)
-    table = encoded.tensors["table"].astype(np.float32)
-    states = states_of(np.asarray(encoded.tensors["codes"]), bits=bits)
-    matrix = untile(table[states], shape=encoded.shape)
-    return matrix * encoded.tensors["scales"].astype(np.float32)[:, None]
+    rows, columns = encoded.shape
+    symbols = unpack(np.asarray(encoded.tensors["codes"]), bits=bits)[:rows]
+    values = values_of(symbols, np.asarray(encoded.tensors["table"]))
+    return values.reshape(rows, -1)[:, :columns]
 
 
 def _seed(settings, side: str) -> int | None:
@@ -155,24 +217,31 @@ def _seed(settings, side: str) -> int | None:
 
 
 class TrellisRounder:
-    """Rounds a rotated matrix, 16 columns at a time in any order, and collects the codes.
+    """Rounds a rotated matrix, 32 columns at a time in any order, and collects the symbols.
 
     `scales` is float32 [1] or [rows]. See `gnomon.compress.feedback` for who calls it.
     """
 
-    columns = rows = TILE
+    columns = BLOCK
+    rows = 1  # that are coded together
 
     def __init__(self, *, shape: tuple[int, int], bits: int, scales: np.ndarray, threads: int = 0):
         self.shape, self.bits, self.threads = shape, bits, threads
         self.table, self.unit = gaussian_table(bits)
         self.scales = scales.astype(np.float32)
-        rows, columns = (-(-size // TILE) for size in shape)
-        self.codes = np.zeros((rows, columns, 32 * bits), dtype=np.uint8)
+        blocks = -(-shape[1] // BLOCK)
+        self.codes = np.zeros((shape[0], blocks, FORMS[bits].symbols), dtype=np.uint8)
 
     def round(self, block: np.ndarray, *, start: int) -> np.ndarray:
-        """The nearest values for columns `start …` of the matrix, float32 [rows, ≤ 16]."""
-        sequences = tiles_of(block / self.scales[:, None])[:, 0]
+        """The nearest values for columns `start …` of the matrix, float32 [rows, ≤ 32]."""
+        width = block.shape[1]
+        numbers = np.zeros((len(block), BLOCK), np.float32)
+        np.divide(block, self.scales[:, None], out=numbers[:, :width])
         table = self.table.astype(np.float32) * np.float32(self.unit)
-        codes, values = encode(sequences, table, bits=self.bits, threads=self.threads)
-        self.codes[:, start // TILE] = codes
-        return untile(values[:, None], shape=block.shape) * self.scales[:, None]
+        symbols, values = encode(numbers, table, bits=self.bits, threads=self.threads)
+        self.codes[:, start // BLOCK] = symbols
+        return values[:, :width] * self.scales[:, None]
+
+    def packed(self) -> np.ndarray:
+        """The codes as they are stored."""
+        return pack(self.codes, bits=self.bits)

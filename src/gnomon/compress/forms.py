@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from gnomon.codecs.trellis import BITS, STATES, TILE
+from gnomon.codecs.trellis import BITS, BLOCK, FORMS, STRIP
 
 # Mean squared error on a unit Gaussian (benchmarks/results/gaussian_error.json). Rotated weights
 # look Gaussian, and feedback lowers the error by about the same factor at every width.
@@ -75,10 +75,10 @@ def _trellis(
     name: str, shape: tuple[int, int], bits: int, scales: Mapping[str, tuple[str, int]]
 ) -> StoredForm:
     stem = name.removesuffix(".weight")
-    rows, columns = (-(-size // TILE) for size in shape)
+    strips, blocks = -(-shape[0] // STRIP), -(-shape[1] // BLOCK)
     tensors = (
-        StoredTensor(name=f"{stem}.codes", dtype="U8", shape=(rows, columns, 32 * bits)),
-        StoredTensor(name=f"{stem}.table", dtype="I8", shape=(STATES,)),
+        StoredTensor(name=f"{stem}.codes", dtype="U8", shape=(strips, blocks, 4 * bits, STRIP)),
+        StoredTensor(name=f"{stem}.table", dtype="I8", shape=FORMS[bits].table_shape),
         *(
             StoredTensor(name=f"{stem}.{key}", dtype=dtype, shape=(count,))
             for key, (dtype, count) in scales.items()

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from gnomon.codecs import EncodedWeight
-from gnomon.codecs.trellis import TrellisRounder, gaussian_table
+from gnomon.codecs.trellis import TrellisRounder, gaussian_table, unpack
 from gnomon.compress.descent import batches, split
 from gnomon.compress.divergence import Target, Teacher, final_hidden
 from gnomon.compress.feedback import InputStatistics
@@ -43,7 +43,7 @@ class Moved:
     encoded: Mapping[str, EncodedWeight]
     before: float  # the loss on what was kept aside
     after: float
-    share: float  # of the tiles that have moved
+    share: float  # of the blocks of 32 weights that have moved
     curvature: float  # c that was good enough; where to begin the next time
 
 
@@ -89,8 +89,8 @@ def move_codes(
             source, values = start[name]
             codes, new = moved_codes(source, values.numpy(), slopes[name], curvature=curvature)
             old = np.asarray(source.tensors["codes"])
-            moved += int(np.any(codes != old, axis=-1).sum())
-            total += old.shape[0] * old.shape[1]
+            moved += int(np.any(codes != old, axis=2).sum())
+            total += old.size // old.shape[2]
             layer.replace_codes(codes, torch.from_numpy(new))
         after = kept_loss(student)
         if after < before:
@@ -167,7 +167,7 @@ def move_model(
         )
         loss, curvature = moved.after, moved.curvature
         shares.append(moved.share)
-        detail = f"loss {loss:.4f}, {before:.4f} before; {moved.share:.1%} of the tiles moved"
+        detail = f"loss {loss:.4f}, {before:.4f} before; {moved.share:.1%} of the codes moved"
         done = config.num_layers - first
         on_progress(Progress(stage="move", done=done, total=config.num_layers, detail=detail))
     return Moved(
@@ -214,9 +214,10 @@ def moved_codes(
     )
     unit = gaussian_table(bits)[1]
     rounder = TrellisRounder(shape=encoded.shape, bits=bits, scales=np.array([1 / unit]))
-    rounder.codes[:] = encoded.tensors["codes"]
+    codes = np.asarray(encoded.tensors["codes"])
+    rounder.codes[:] = unpack(codes, bits=bits)[: len(values)]
     after = refine(proposal, before, statistics, rounder, judge=judge)
-    return rounder.codes, np.round(after).astype(np.int8)
+    return rounder.packed(), np.round(after).astype(np.int8)
 
 
 def _times_inverse(gradient: np.ndarray, statistics: InputStatistics) -> np.ndarray:

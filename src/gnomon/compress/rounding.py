@@ -14,7 +14,7 @@ import numpy as np
 from gnomon.codecs import CODECS, EncodedWeight, decode
 from gnomon.codecs.int8 import Int8Rounder
 from gnomon.codecs.rotation import rotate_gram, rotate_weight
-from gnomon.codecs.trellis import TILE, TrellisRounder, gaussian_table
+from gnomon.codecs.trellis import BLOCK, TrellisRounder, gaussian_table, pack
 from gnomon.compress.aq_encoder import AqEncoder
 from gnomon.compress.feedback import InputStatistics, round_with_feedback
 from gnomon.compress.refinement import refine
@@ -40,7 +40,7 @@ class RoundedWeight:
 class CodedRows:
     """Some rows of a rotated matrix W, coded as Ŵ."""
 
-    codes: np.ndarray
+    symbols: np.ndarray  # uint8 [rows, blocks, symbols]
     wanted_power: float  # tr(W H Wᵀ)
     overlap: float  # tr(W H Ŵᵀ)
     power: float  # tr(Ŵ H Ŵᵀ)
@@ -130,7 +130,7 @@ class WeightRounder:
             codec="trellis",
             shape=(weight.shape[0], weight.shape[1]),
             tensors={
-                "codes": np.concatenate([part.codes for part in coded]),
+                "codes": pack(np.concatenate([part.symbols for part in coded]), bits=bits),
                 "table": table,
                 "scales": stored,
             },
@@ -142,7 +142,7 @@ class WeightRounder:
         self, parts: list[tuple[np.ndarray, np.ndarray]], bits: int, *, refinements: int
     ) -> list[CodedRows]:
         if self._kept is None:
-            self.statistics.unit_lower(TILE)  # once, before it is shared
+            self.statistics.unit_lower(BLOCK)  # once, before it is shared
             self._kept = self.workers.keep(self.statistics)
         tasks = [(rows, scales, self._kept, bits, refinements) for rows, scales in parts]
         return list(self.workers.map(code_rows, tasks))
@@ -174,10 +174,9 @@ class WeightRounder:
 
 
 def task_rows(rows: int) -> list[slice]:
-    """Which rows of a matrix of so many make a task each: whole tiles, about equally many."""
-    tiles = -(-rows // TILE)
+    """Which rows of a matrix of so many make a task each, about equally many."""
     count = -(-rows // TASK_ROWS)
-    bounds = [TILE * (tiles * index // count) for index in range(count)] + [rows]
+    bounds = [rows * index // count for index in range(count)] + [rows]
     return [slice(*pair) for pair in pairwise(bounds)]
 
 
@@ -195,7 +194,7 @@ def code_rows(
     wanted = (weight @ statistics.factor).ravel()
     outputs = (rounded @ statistics.factor).ravel()
     return CodedRows(
-        codes=rounder.codes,
+        symbols=rounder.codes,
         wanted_power=float(np.sum(wanted * wanted, dtype=np.float64)),
         overlap=float(np.sum(wanted * outputs, dtype=np.float64)),
         power=float(np.sum(outputs * outputs, dtype=np.float64)),

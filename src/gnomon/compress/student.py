@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from gnomon.codecs import EncodedWeight
 from gnomon.codecs.aq import indices
 from gnomon.codecs.rotation import signs
-from gnomon.codecs.trellis import OUTPUT_SCALES, output_scales, states_of, untile
+from gnomon.codecs.trellis import OUTPUT_SCALES, coded_values, output_scales
 from gnomon.compress.torch_forward import as_tensor
 from gnomon.compress.torch_rotation import rotate
 
@@ -94,7 +94,7 @@ class TrainedVector(nn.Module):
 
 
 class TrellisLayer(nn.Module):
-    """y = s_out ⊙ H(s_row ⊙ (T · R x)): T the values of the states, R the rotation of inputs.
+    """y = s_out ⊙ H(s_row ⊙ (T · R x)): T the coded values, R the rotation of inputs.
 
     T stays in int8 and is widened for a product at a time: that a whole model fits in memory.
     """
@@ -104,9 +104,7 @@ class TrellisLayer(nn.Module):
         self.source = encoded
         settings, tensors = encoded.settings, encoded.tensors
         rows, columns = encoded.shape
-        states = states_of(np.asarray(tensors["codes"]), bits=int(settings["bits"] or 0))
-        values = untile(np.asarray(tensors["table"])[states], shape=encoded.shape)
-        self.values = torch.from_numpy(np.ascontiguousarray(values))  # int8 [out, in]
+        self.values = torch.from_numpy(np.ascontiguousarray(coded_values(encoded)))  # int8 [out, in]
         self.row_scales = TrainedVector(np.broadcast_to(_float(tensors["scales"]), (rows,)))
         seed = settings["input_seed"]
         self.input_signs = None if seed is None else torch.from_numpy(signs(int(seed), columns))

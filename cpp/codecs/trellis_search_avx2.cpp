@@ -1,5 +1,5 @@
 #define GNOMON_LANES 8
-#include "codecs/viterbi_search.h"
+#include "codecs/trellis_search_blocks.h"
 
 namespace gnomon {
 

@@ -1,4 +1,4 @@
-#include "codecs/viterbi.h"
+#include "codecs/trellis_search.h"
 
 namespace gnomon {
 
