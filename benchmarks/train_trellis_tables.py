@@ -41,7 +41,8 @@ def learn(table: np.ndarray, *, bits: int, seed: int, rounds: int, blocks: int) 
                 products += np.bincount(size * a.astype(np.int64) + b, minlength=size * size)
             for d in range(columns):
                 sums[:, d] += np.bincount(a, weights=numbers[:, d::columns].ravel(), minlength=size)
-        equations = products.reshape(size, size) + 1e-3 * np.eye(size)  # the sums of places are free
+        # A constant may move from one place to another: a little of the identity decides.
+        equations = products.reshape(size, size) + 1e-3 * np.eye(size)
         table = np.linalg.solve(equations, sums).reshape(table.shape).astype(np.float32)
     return table
 

@@ -15,6 +15,9 @@ namespace {
 constexpr int64_t kTaskBytes = 48 * 1024;  // of weights, when one vector passes them once
 constexpr int64_t kBlockTaskRows = 64;     // when many vectors pass them
 constexpr int64_t kLookUpBlocks = 32;      // of 32 columns, that one task makes look-ups of
+// Vectors that are looked up; more are multiplied with decoded strips. Looking up rounds a little
+// more, so that what is looked up alone has to be looked up in company too.
+constexpr int64_t kMostLookedUp = 8;
 
 int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
@@ -132,7 +135,7 @@ int64_t TrellisLinear::weight_bytes() const {
 }
 
 int64_t TrellisLinear::task_rows(int64_t n) const {
-    if (n > 1) return kCodedRows;
+    if (n > kMostLookedUp) return kCodedRows;
     const auto rows = kTaskBytes / std::max<int64_t>(1, strip_bytes() / kCodedRows);
     return std::max<int64_t>(kCodedRows, rows / kCodedRows * kCodedRows);
 }
@@ -148,9 +151,12 @@ void TrellisLinear::multiply_rows(const KernelTable& k, const Input& input, int6
     for (int64_t row = first; row < first + rows; row += kCodedRows) {
         const uint8_t* codes = codes_ + row / kCodedRows * strip_bytes();
         const int64_t valid = std::min<int64_t>(kCodedRows, first + rows - row);
-        if (input.n == 1) {
-            k.trellis_dot[index](codes, blocks_, input.look_ups, acc);
-            k.scale_sums(acc, scales_.data() + row, input.q_scales[0] * input.look_up_scale, valid, y + row);
+        if (input.look_ups != nullptr) {
+            for (int64_t t = 0; t < input.n; ++t) {
+                k.trellis_dot[index](codes, blocks_, input.look_ups + t * input.look_up_stride, acc);
+                k.scale_sums(acc, scales_.data() + row, input.q_scales[t] * input.look_up_scales[t], valid,
+                             y + t * y_stride + row);
+            }
             continue;
         }
         k.trellis_decode[index](codes, blocks_, table_.entries.data(), scratch);
@@ -272,9 +278,11 @@ void Workspace::allocate() {
     q_.resize(max_vectors_ * q_stride_);
     q_scales_.resize(max_vectors_);
     q_sums_.resize(max_vectors_);
-    products_.resize(16 * most_symbols_);
-    look_ups_.resize(16 * most_symbols_);
-    largest_.resize(most_symbols_ / kLookUpBlocks + 1);
+    const int64_t vectors = std::min(max_vectors_, kMostLookedUp);
+    products_.resize(vectors * 16 * most_symbols_);
+    look_ups_.resize(vectors * 16 * most_symbols_);
+    largest_.resize(vectors * (most_symbols_ / kLookUpBlocks + 1));
+    look_up_scales_.resize(vectors);
 }
 
 // Layers of a group that take the same form of the input, one after the other in the list.
@@ -307,7 +315,7 @@ struct Multiplication {
         input.q_stride = stride;
         input.q_scales = w.q_scales_.data();
         input.q_sums = w.q_sums_.data();
-        if (n == 1 && layer.look_up_table() != nullptr) look_up(layer, input);
+        if (n <= kMostLookedUp && layer.look_up_table() != nullptr) look_up(layer, input);
         return input;
     }
 
@@ -315,24 +323,26 @@ struct Multiplication {
         const LookUpTable& table = *layer.look_up_table();
         const int64_t blocks = round_up(layer.in(), kBlockColumns) / kBlockColumns;
         const int64_t numbers = 16 * trellis_form(table.bits).symbols();  // of a block
-        const int64_t tasks = (blocks + kLookUpBlocks - 1) / kLookUpBlocks;
-        const auto count = [&](int64_t task) { return std::min(kLookUpBlocks, blocks - task * kLookUpBlocks); };
-        for_each(pool, tasks, [&](int64_t, int64_t task) {
-            const int64_t first = task * kLookUpBlocks;
+        const int64_t parts = (blocks + kLookUpBlocks - 1) / kLookUpBlocks;
+        const auto count = [&](int64_t part) { return std::min(kLookUpBlocks, blocks - part * kLookUpBlocks); };
+        const auto at = [&](int64_t task) {
+            return (task / parts * blocks + task % parts * kLookUpBlocks) * numbers;
+        };
+        for_each(pool, n * parts, [&](int64_t, int64_t task) {
+            const int8_t* q = input.q + task / parts * input.q_stride + task % parts * kLookUpBlocks * kBlockColumns;
             w.largest_[task] = w.kernels().trellis_products[table.bits - 2](
-                input.q + first * kBlockColumns, count(task), table.entries.data(),
-                w.products_.data() + first * numbers);
+                q, count(task % parts), table.entries.data(), w.products_.data() + at(task));
         });
-        int32_t largest = 1;
-        for (int64_t task = 0; task < tasks; ++task) largest = std::max(largest, w.largest_[task]);
-        const int32_t factor = 127 * 65536 / largest;
-        for_each(pool, tasks, [&](int64_t, int64_t task) {
-            const int64_t at = task * kLookUpBlocks * numbers;
-            w.kernels().trellis_look_ups(w.products_.data() + at, count(task) * numbers, factor,
-                                         w.look_ups_.data() + at);
+        for_each(pool, n * parts, [&](int64_t, int64_t task) {
+            const int32_t* all = w.largest_.data() + task / parts * parts;
+            const int32_t factor = 127 * 65536 / std::max(1, *std::max_element(all, all + parts));
+            if (task % parts == 0) w.look_up_scales_[task / parts] = 65536.0f / static_cast<float>(factor);
+            w.kernels().trellis_look_ups(w.products_.data() + at(task), count(task % parts) * numbers, factor,
+                                         w.look_ups_.data() + at(task));
         });
         input.look_ups = w.look_ups_.data();
-        input.look_up_scale = 65536.0f / static_cast<float>(factor);
+        input.look_up_stride = blocks * numbers;
+        input.look_up_scales = w.look_up_scales_.data();
     }
 
     void run(const Target* targets, int count) {

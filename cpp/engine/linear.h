@@ -25,10 +25,11 @@ struct Input {
     int64_t q_stride = 0;
     const float* q_scales = nullptr;
     const int32_t* q_sums = nullptr;
-    // If there is one vector and the layers look it up: what stands for each value of each symbol,
-    // and what it is to be multiplied with beside the vector's own scale.
+    // If there are few vectors and the layers look them up: what stands for each value of each
+    // symbol [n, look_up_stride], and what that is to be multiplied with beside q_scales.
     const int8_t* look_ups = nullptr;
-    float look_up_scale = 0.0f;
+    int64_t look_up_stride = 0;
+    const float* look_up_scales = nullptr;
 };
 
 // The table that turns a vector into look-ups; layers whose tables are equal share them.
@@ -174,9 +175,10 @@ private:
     AlignedBuffer<int8_t> q_;
     AlignedBuffer<int32_t> q_sums_;
     int64_t most_symbols_ = 0;
-    AlignedBuffer<int16_t> products_;  // [symbols, 16]
+    AlignedBuffer<int16_t> products_;  // [vectors, symbols, 16]
     AlignedBuffer<int8_t> look_ups_;   // the same
     AlignedBuffer<int32_t> largest_;   // product of every task
+    AlignedBuffer<float> look_up_scales_;
 };
 
 // One layer of a group and where its result goes: y [n, out].

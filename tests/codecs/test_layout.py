@@ -8,8 +8,8 @@ from gnomon.codecs.layout import require_layout
 from gnomon.errors import ModelError
 
 TRELLIS = {
-    "codes": np.zeros((2, 3, 64), np.uint8),
-    "table": np.zeros(256, np.int8),
+    "codes": np.zeros((1, 2, 8, 64), np.uint8),
+    "table": np.zeros((3, 16, 2), np.int8),
     "scales": np.ones(20, np.float32),
 }
 SETTINGS = {"bits": 2, "input_seed": None, "output_seed": (1 << 64) - 1}
@@ -54,7 +54,7 @@ def test_learned_output_scales_are_optional_and_must_fit():
     ("setting", "message"),
     [
         *(({"bits": bits}, f"bits is {bits!r}") for bits in (7, 0, "2", None, True, 2.0)),
-        ({"bits": 3}, r"codes have the shape \[2, 3, 64\], \[2, 3, 96\] was expected"),
+        ({"bits": 3}, r"codes have the shape \[1, 2, 8, 64\], \[1, 2, 12, 64\] was expected"),
         *(
             ({"input_seed": seed}, "input_seed is .*whole number from 0")
             for seed in (-1, 1 << 64, float("inf"), "12", 1.5, True)

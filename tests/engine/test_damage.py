@@ -15,8 +15,8 @@ BASE = "model.layers.0.mlp.up_proj"
 SHAPE = [96, 64]
 CODES = {
     "trellis": {
-        "codes": np.zeros((6, 4, 64), np.uint8),
-        "table": np.zeros(256, np.int8),
+        "codes": np.zeros((2, 2, 8, 64), np.uint8),
+        "table": np.zeros((3, 16, 2), np.int8),
         "scales": np.ones(96, np.float32),
     },
     "aq": {

@@ -100,13 +100,13 @@ def coded_model(reference, *, embedding_codec: str):
                 },
             )
         else:
-            tiles = ((out + 15) // 16, (in_ + 15) // 16, 64)
+            strips = ((out + 63) // 64, (in_ + 31) // 32, 8, 64)
             coded[name] = EncodedWeight(
                 codec="trellis",
                 shape=(out, in_),
                 tensors={
-                    "codes": rng.integers(0, 256, tiles, dtype=np.uint8),
-                    "table": rng.integers(-128, 128, 256).astype(np.int8),
+                    "codes": rng.integers(0, 256, strips, dtype=np.uint8),
+                    "table": rng.integers(-42, 43, (3, 16, 2)).astype(np.int8),
                     "scales": np.array([0.003], np.float32),
                 },
                 settings={

@@ -29,8 +29,8 @@ def folder(tmp_path, rng):
     state = write_folder(tmp_path, "llama")
     del state[NAME]
     state |= {
-        "model.layers.0.mlp.up_proj.codes": rng.integers(0, 256, (6, 4, 64), dtype=np.uint8),
-        "model.layers.0.mlp.up_proj.table": np.arange(-128, 128, dtype=np.int8),
+        "model.layers.0.mlp.up_proj.codes": rng.integers(0, 256, (2, 2, 8, 64), dtype=np.uint8),
+        "model.layers.0.mlp.up_proj.table": rng.integers(-42, 43, (3, 16, 2)).astype(np.int8),
         "model.layers.0.mlp.up_proj.scales": np.array([0.01], np.float32),
     }
     save_file(state, tmp_path / "model.safetensors")

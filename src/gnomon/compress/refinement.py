@@ -6,7 +6,7 @@ H = XXᵀ the error tr(E H Eᵀ) as a function of E_b alone is least at the targ
 
     W_b + (Σ_{j≠b} E_j H_jb) H_bb⁻¹,
 
-and what the codec then finds is taken, tile by tile, where it lowers that error. So the error can
+and what the codec then finds is taken, row by row, where it lowers that error. So the error can
 only fall: coordinate descent, as in QuIP's greedy updates (arXiv 2307.13304, algorithm 4).
 """
 

@@ -104,7 +104,8 @@ class TrellisLayer(nn.Module):
         self.source = encoded
         settings, tensors = encoded.settings, encoded.tensors
         rows, columns = encoded.shape
-        self.values = torch.from_numpy(np.ascontiguousarray(coded_values(encoded)))  # int8 [out, in]
+        values = np.ascontiguousarray(coded_values(encoded))  # int8 [out, in]
+        self.values = torch.from_numpy(values)
         self.row_scales = TrainedVector(np.broadcast_to(_float(tensors["scales"]), (rows,)))
         seed = settings["input_seed"]
         self.input_signs = None if seed is None else torch.from_numpy(signs(int(seed), columns))
