@@ -45,7 +45,7 @@ def test_coded_layers_hold_numbers(tmp_path, codec, key, value):
     )
     settings = {"bits": 2, "input_seed": None, "output_seed": None}
     layer = {"codec": codec, "shape": SHAPE, "settings": settings}
-    content = {"format": "gnomon", "version": 1, "layers": {f"{BASE}.weight": layer}}
+    content = {"format": "gnomon", "version": 2, "layers": {f"{BASE}.weight": layer}}
     (tmp_path / "gnomon.json").write_text(json.dumps(content))
     model = open_model(tmp_path)
     with pytest.raises(ModelError, match=rf"up_proj\.{key} holds NaN"):

@@ -44,7 +44,7 @@ def rng():
 
 
 def write_json(folder, *, layers=None, **overrides):
-    content = {"format": "gnomon", "version": 1, "layers": layers or {NAME: LAYER}, "note": "x"}
+    content = {"format": "gnomon", "version": 2, "layers": layers or {NAME: LAYER}, "note": "x"}
     (folder / "gnomon.json").write_text(json.dumps(content | overrides))
 
 

@@ -32,6 +32,7 @@ from gnomon.compress.writer import plain_tensor, require_ours, write_model
 from gnomon.errors import UsageError
 from gnomon.models import Model, require_tokenizer
 from gnomon.models.aqlm_format import quantization_config
+from gnomon.models.coded_layers import VERSION
 from gnomon.progress import OnProgress, Progress
 from gnomon.token_ids import require_known_tokens
 
@@ -86,7 +87,7 @@ def compress(
         finished = Compressor(model, options, job, workers, on_progress).run(calibration, fresh)
         gnomon_json = {
             "format": "gnomon",
-            "version": 1,
+            "version": VERSION,
             "gnomon_version": gnomon.__version__,
             **description,
             "parameters": sum(

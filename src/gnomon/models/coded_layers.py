@@ -15,7 +15,7 @@ from gnomon.errors import ModelError
 from gnomon.models.json_file import read_json_object
 
 FILE_NAME = "gnomon.json"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
