@@ -1,175 +1,270 @@
-// The search itself, one block after the other. Included once by each trellis_search_<isa>.cpp;
-// everything is in an anonymous namespace because each of those files is compiled with other flags.
+// The search itself, for as many blocks at a time as a vector has lanes. Included once by each
+// trellis_search_<isa>.cpp; everything is in an anonymous namespace because each of those files is
+// compiled with other flags. It reckons in integers, so that all of them find the same.
 //
-// A state is what a window shares with the next: all its symbols but the first, or, before the
-// step, all but the last. With n the first symbol of a window, m those in the middle and k the last,
-// a number x costs |x − F_n − M_m − L_k|². Of that only n is to be chosen, so that
+// A state is what two neighbouring windows share: all symbols of the one but its first, all of the
+// other but its last. With n the first symbol of a window, m those in the middle and k the last,
+// numbers x cost |x − F_n − M_m − L_k|² or, less |x|², which nobody can help,
 //
-//     cost'(m, k) = |x − M_m − L_k|² + min over n of ( a(n, m) + 2 F_n·L_k ),
-//     a(n, m) = cost(n, m) + |F_n|² − 2 F_n·(x − M_m):
+//     p(F_n) + p(M_m) + p(L_k) + 2F_n·M_m + 2M_m·L_k + 2F_n·L_k,    p(v) = |v|² − 2x·v.
 //
-// a product of two small matrices with + for · and min for +, one of which never changes.
+// All of these but the last depend on the state before the step or on that after it, and are added
+// to the state's cost at once, those with F before their step. What is left is a product of two
+// small matrices with + for · and min for +, one of which never changes:
+//
+//     cost'(m, k) = min over n of ( cost(n, m) + 2F_n·L_k ) + …
 #pragma once
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "codecs/trellis_search.h"
 
-#if defined(__AVX512F__) || defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace gnomon {
 namespace {
 
-template <int Lanes>
-struct Floats {
-    typedef float Vector __attribute__((vector_size(Lanes * 4)));
-    static Vector minimum(Vector a, Vector b) { return a < b ? a : b; }
-};
-#if defined(__AVX512F__)
-template <>
-struct Floats<16> {
-    typedef __m512 Vector;
-    static Vector minimum(Vector a, Vector b) { return _mm512_min_ps(a, b); }
-};
+#if defined(__AVX512BW__)
+constexpr int kLanes = 32;
+#elif defined(__AVX2__)
+constexpr int kLanes = 16;
+#else
+constexpr int kLanes = 8;
 #endif
-#if defined(__AVX2__)
-template <>
-struct Floats<8> {
-    typedef __m256 Vector;
-    static Vector minimum(Vector a, Vector b) { return _mm256_min_ps(a, b); }
-};
+typedef int16_t Vector __attribute__((vector_size(kLanes * 2)));
+
+// The lesser; the sum, saturated; a·b / 2¹⁵, rounded.
+#if defined(__AVX512BW__)
+inline Vector least_of(Vector a, Vector b) { return (Vector)_mm512_min_epi16((__m512i)a, (__m512i)b); }
+inline Vector sum_of(Vector a, Vector b) { return (Vector)_mm512_adds_epi16((__m512i)a, (__m512i)b); }
+inline Vector product_of(Vector a, Vector b) {
+    return (Vector)_mm512_mulhrs_epi16((__m512i)a, (__m512i)b);
+}
+#elif defined(__AVX2__)
+inline Vector least_of(Vector a, Vector b) { return (Vector)_mm256_min_epi16((__m256i)a, (__m256i)b); }
+inline Vector sum_of(Vector a, Vector b) { return (Vector)_mm256_adds_epi16((__m256i)a, (__m256i)b); }
+inline Vector product_of(Vector a, Vector b) {
+    return (Vector)_mm256_mulhrs_epi16((__m256i)a, (__m256i)b);
+}
+#elif defined(__ARM_NEON)
+inline Vector least_of(Vector a, Vector b) { return vminq_s16(a, b); }
+inline Vector sum_of(Vector a, Vector b) { return vqaddq_s16(a, b); }
+inline Vector product_of(Vector a, Vector b) { return vqrdmulhq_s16(a, b); }
+#else
+#if defined(__SSE2__)
+inline Vector least_of(Vector a, Vector b) { return (Vector)_mm_min_epi16((__m128i)a, (__m128i)b); }
+inline Vector sum_of(Vector a, Vector b) { return (Vector)_mm_adds_epi16((__m128i)a, (__m128i)b); }
+#else
+inline Vector least_of(Vector a, Vector b) { return a < b ? a : b; }
+inline Vector sum_of(Vector a, Vector b) {
+    for (int i = 0; i < kLanes; ++i) {
+        const int sum = a[i] + b[i];
+        a[i] = static_cast<int16_t>(sum < -32768 ? -32768 : sum > 32767 ? 32767 : sum);
+    }
+    return a;
+}
 #endif
+inline Vector product_of(Vector a, Vector b) {
+    for (int i = 0; i < kLanes; ++i) a[i] = static_cast<int16_t>((a[i] * b[i] + 0x4000) >> 15);
+    return a;
+}
+#endif
+inline Vector all(int16_t a) { return Vector{} + a; }
 
 template <int Bits>
 class Search {
     static constexpr TrellisForm kForm = trellis_form(Bits);
     static constexpr int kValues = kForm.values();  // of a symbol
-    static constexpr int kColumns = kForm.columns, kSymbols = kForm.symbols();
+    static constexpr int kColumns = kForm.columns;
     static constexpr int kMiddles = kForm.window == 3 ? kValues : kValues * kValues;
     static constexpr int kStates = kValues * kMiddles;
-    static constexpr int kMargin = 8;  // symbols beyond the cycle, on either side
-    static constexpr int kMostSteps = kSymbols + 2 * kMargin;
-    static constexpr float kForbidden = 1e30f;
-    static constexpr int kLanes = kValues < GNOMON_LANES ? kValues : GNOMON_LANES;
-    static constexpr int kParts = kValues / kLanes;  // vectors over the values of a symbol
-    using Simd = Floats<kLanes>;
-    typedef typename Simd::Vector Vector;
+    static constexpr int kMargin = 8;              // symbols beyond the cycle, on either side
+    static constexpr float kCostUnit = 1.0f / 512;  // a cost is kept above −16, and 64 is the highest
+    static constexpr float kNumberUnit = 1.0f / 8192;  // so that |x| < 4; what is larger counts as 4
+    static constexpr int16_t kLeast = -8192, kHighest = 32767;
 
 public:
-    explicit Search(const float* table) : costs_((kMostSteps + 1) * kStates) {
-        std::memset(middle_, 0, sizeof middle_);
+    static constexpr int kSymbols = kForm.symbols();
+
+    explicit Search(const float* table) : table_(table) {
+        float first[kValues][kColumns], middle[kMiddles][kColumns] = {}, last[kValues][kColumns];
         for (int v = 0; v < kValues; ++v)
             for (int d = 0; d < kColumns; ++d) {
-                first_[v][d] = table[v * kColumns + d];
-                last_[d][v / kLanes][v % kLanes] = table[((kForm.window - 1) * kValues + v) * kColumns + d];
+                first[v][d] = entry(0, v, d);
+                last[v][d] = entry(kForm.window - 1, v, d);
             }
         for (int m = 0; m < kMiddles; ++m)
-            for (int d = 0; d < kColumns; ++d)
-                for (int j = 1; j < kForm.window - 1; ++j) {
-                    const int v = j == kForm.window - 2 ? m % kValues : m / kValues;
-                    middle_[d][m] += table[(j * kValues + v) * kColumns + d];
-                }
-        for (int n = 0; n < kValues; ++n) {
-            first_power_[n] = 0.0f;
-            for (int k = 0; k < kValues; ++k) coupling_[n][k / kLanes][k % kLanes] = 0.0f;
             for (int d = 0; d < kColumns; ++d) {
-                first_power_[n] += first_[n][d] * first_[n][d];
-                for (int k = 0; k < kValues; ++k)
-                    coupling_[n][k / kLanes][k % kLanes] += 2.0f * first_[n][d] * last_value(d, k);
+                middle[m][d] = entry(kForm.window - 2, m % kValues, d);
+                if (kForm.window == 4) middle[m][d] += entry(1, m / kValues, d);
             }
+        for (int v = 0; v < kValues; ++v) {
+            first_[v] = part(first[v]);
+            last_[v] = part(last[v]);
+        }
+        for (int m = 0; m < kMiddles; ++m) middle_[m] = part(middle[m]);
+        for (int n = 0; n < kValues; ++n)
+            for (int k = 0; k < kValues; ++k) coupling_[n][k] = all(costs(2 * dot(first[n], last[k])));
+        for (int s = 0; s < kStates; ++s) {
+            const float ahead = 2 * dot(first[s / kMiddles], middle[s % kMiddles]);
+            ahead_[s] = costs(ahead);
+            pair_[s] = costs(2 * dot(middle[s / kValues], last[s % kValues]) + ahead);
         }
     }
 
-    // numbers [32] in, symbols [kSymbols] and the values [32] they stand for out
-    void run(const float* numbers, uint8_t* symbols, float* values) {
-        numbers_ = numbers;
-        for (int s = 0; s < kStates; ++s) costs_[s] = 0.0f;
-        const int steps = kMostSteps;
-        for (int t = 0; t < steps; ++t) step(t, at(t - kMargin));
-        uint8_t path[kMostSteps];
-        int state = lowest(steps), entry = 0, leaving = 0;
-        for (int t = steps; t-- > 0;) {
-            if (t + 1 == kMargin + kSymbols) leaving = state;
-            state = back(t, at(t - kMargin), state, &path[t]);
-            if (t == kMargin) entry = state;
+    // Up to kLanes blocks of 32 numbers: the symbols [kSymbols] of the best path around each, and
+    // the states by which it enters the cycle and leaves it.
+    void best_paths(const float* const* blocks, int count, uint8_t* const* symbols, int* entries,
+                    int* exits) {
+        prepare(blocks, count);
+        for (int s = 0; s < kStates; ++s)
+            costs_[s] = sum_of(power(first_[s / kMiddles], -kMargin) + kLeast, all(ahead_[s]));
+        run(-kMargin, kMostSteps);
+        Vector* end = costs_ + kMostSteps * kStates;
+        for (int s = 0; s < kStates; ++s)  // of a window that is not complete nothing is to count
+            end[s] = sum_of(end[s], -sum_of(power(first_[s / kMiddles], kMargin), all(ahead_[s])));
+        for (int lane = 0; lane < count; ++lane) {
+            uint8_t path[kMostSteps];
+            int state = lowest(kMostSteps, lane);
+            for (int t = kMostSteps; t-- > 0;) {
+                if (t + 1 == kMargin + kSymbols) exits[lane] = state;
+                state = back(t, state, lane, &path[t]);
+                if (t == kMargin) entries[lane] = state;
+            }
+            std::memcpy(symbols[lane], path + kMargin, kSymbols);
         }
-        if (entry == leaving) {
-            std::memcpy(symbols, path + kMargin, kSymbols);
-        } else {
-            uint8_t other[kSymbols];
-            const float one = around(entry, symbols), two = around(leaving, other);
-            if (two < one) std::memcpy(symbols, other, kSymbols);
+    }
+
+    // The symbols of the best cycles that begin and end with the given states.
+    void best_cycles(const float* const* blocks, int count, const int* states,
+                     uint8_t* const* symbols) {
+        prepare(blocks, count);
+        for (int s = 0; s < kStates; ++s) costs_[s] = all(kHighest);
+        for (int lane = 0; lane < count; ++lane) costs_[states[lane]][lane] = kLeast;
+        run(0, kSymbols);
+        for (int lane = 0; lane < count; ++lane) {
+            int state = states[lane];
+            for (int t = kSymbols; t-- > 0;) state = back(t, state, lane, &symbols[lane][t]);
         }
-        decode(symbols, values);
+    }
+
+    // The 32 values that symbols stand for, and their squared distance from the numbers.
+    float decode(const float* numbers, const uint8_t* symbols, float* values) const {
+        float distance = 0.0f;
+        for (int t = 0; t < kSymbols; ++t)
+            for (int d = 0; d < kColumns; ++d) {
+                float value = 0.0f;
+                for (int j = 0; j < kForm.window; ++j) value += entry(j, symbols[at(t + j)], d);
+                const float left = numbers[t * kColumns + d] - value;
+                distance += left * left;
+                values[t * kColumns + d] = value;
+            }
+        return distance;
     }
 
 private:
-    static int at(int t) { return (t + kSymbols) % kSymbols; }
+    static constexpr int kMostSteps = kSymbols + 2 * kMargin;
 
-    // The best cycle through a state at the seam; its cost.
-    float around(int seam, uint8_t* symbols) {
-        for (int s = 0; s < kStates; ++s) costs_[s] = s == seam ? 0.0f : kForbidden;
-        for (int t = 0; t < kSymbols; ++t) step(t, t);
-        const float cost = costs_[kSymbols * kStates + seam];
-        int state = seam;
-        for (int t = kSymbols; t-- > 0;) state = back(t, t, state, &symbols[t]);
-        return cost;
+    struct Part {  // of a window's value v
+        int16_t square, twice[kColumns];  // |v|² and 2v, in units that make costs of their products
+    };
+
+    static int at(int place) { return (place + kSymbols) % kSymbols; }
+    float entry(int place, int value, int d) const {
+        return table_[(place * kValues + value) * kColumns + d];
+    }
+    static float dot(const float* a, const float* b) {
+        float sum = 0.0f;
+        for (int d = 0; d < kColumns; ++d) sum += a[d] * b[d];
+        return sum;
+    }
+    static int16_t whole(float a) {
+        if (!(a > -32768.0f)) return -32768;
+        return a < 32767.0f ? static_cast<int16_t>(__builtin_rintf(a)) : 32767;
+    }
+    static int16_t costs(float square) { return whole(square / kCostUnit); }
+    static Part part(const float* value) {
+        Part part;
+        part.square = costs(dot(value, value));
+        for (int d = 0; d < kColumns; ++d)
+            part.twice[d] = whole(2 * value[d] * (32768 * kNumberUnit / kCostUnit));
+        return part;
     }
 
-    void step(int t, int place) {
-        const float* x = numbers_ + place * kColumns;
-        const float* before = costs_.data() + t * kStates;
-        float* after = costs_.data() + (t + 1) * kStates;
-        alignas(64) float rest[kColumns][kMiddles], a[kValues][kMiddles];
-        for (int d = 0; d < kColumns; ++d)
-            for (int m = 0; m < kMiddles; ++m) rest[d][m] = x[d] - middle_[d][m];
-        for (int n = 0; n < kValues; ++n)
-            for (int m = 0; m < kMiddles; m += kLanes) {
-                Vector sum = load(before + n * kMiddles + m) + first_power_[n];
-                for (int d = 0; d < kColumns; ++d) sum -= (2.0f * first_[n][d]) * load(&rest[d][m]);
-                std::memcpy(&a[n][m], &sum, sizeof sum);
-            }
-        for (int m = 0; m < kMiddles; ++m) {
-            Vector best[kParts];
-            for (int p = 0; p < kParts; ++p) best[p] = a[0][m] + coupling_[0][p];
-#pragma GCC unroll 16
-            for (int n = 1; n < kValues; ++n)
-                for (int p = 0; p < kParts; ++p)
-                    best[p] = Simd::minimum(a[n][m] + coupling_[n][p], best[p]);
-            for (int p = 0; p < kParts; ++p) {
-                for (int d = 0; d < kColumns; ++d) {
-                    const Vector left = rest[d][m] - last_[d][p];
-                    best[p] += left * left;
-                }
-                std::memcpy(after + m * kValues + p * kLanes, &best[p], sizeof best[p]);
-            }
+    void prepare(const float* const* blocks, int count) {
+        for (int i = 0; i < kBlockColumns; ++i) {
+            numbers_[i] = Vector{};
+            for (int lane = 0; lane < count; ++lane)
+                numbers_[i][lane] = whole(blocks[lane][i] / kNumberUnit);
         }
     }
 
-    static Vector load(const float* p) {
-        Vector v;
-        std::memcpy(&v, p, sizeof v);
-        return v;
+    // p(v) for the numbers at a place
+    Vector power(const Part& part, int place) const {
+        Vector sum = all(part.square);
+        for (int d = 0; d < kColumns; ++d)
+            sum = sum_of(sum, -product_of(numbers_[at(place) * kColumns + d], all(part.twice[d])));
+        return sum;
     }
-    float last_value(int d, int k) const { return last_[d][k / kLanes][k % kLanes]; }
 
-    // The state before step t of the best path into `state`, and the symbol that it began with.
-    int back(int t, int place, int state, uint8_t* symbol) const {
-        const float* x = numbers_ + place * kColumns;
-        const float* before = costs_.data() + t * kStates;
+    void run(int place, int steps) {
+        Vector least = costs_[0];
+        for (int s = 1; s < kStates; ++s) least = least_of(least, costs_[s]);
+        for (int t = 0; t < steps; ++t) least = step(t, place + t, least);
+    }
+
+    // From costs_ [t] to costs_ [t + 1], whose least it returns; `least` is that of costs_ [t].
+    Vector step(int t, int place, Vector least) {
+        constexpr int kTogether = 2, kLasts = 4;  // what stays in registers
+        const Vector* before = costs_ + t * kStates;
+        Vector* after = costs_ + (t + 1) * kStates;
+        const Vector level = all(kLeast) - least;
+        Vector lasts[kValues], firsts[kValues], lowest = all(kHighest);
+        for (int v = 0; v < kValues; ++v) {
+            lasts[v] = power(last_[v], place);
+            firsts[v] = sum_of(power(first_[v], place + 1), level);
+        }
+        for (int m = 0; m < kMiddles; m += kTogether) {
+            Vector mine[kTogether];
+            for (int i = 0; i < kTogether; ++i)
+                mine[i] = sum_of(power(middle_[m + i], place), firsts[(m + i) * kValues / kMiddles]);
+            for (int k = 0; k < kValues; k += kLasts) {
+                Vector best[kTogether][kLasts];
+                for (int i = 0; i < kTogether; ++i)
+                    for (int j = 0; j < kLasts; ++j)
+                        best[i][j] = sum_of(before[m + i], coupling_[0][k + j]);
+#pragma GCC unroll 16
+                for (int n = 1; n < kValues; ++n)
+                    for (int i = 0; i < kTogether; ++i)
+                        for (int j = 0; j < kLasts; ++j)
+                            best[i][j] = least_of(
+                                best[i][j], sum_of(before[n * kMiddles + m + i], coupling_[n][k + j]));
+                for (int i = 0; i < kTogether; ++i)
+                    for (int j = 0; j < kLasts; ++j) {
+                        const int s = (m + i) * kValues + k + j;
+                        after[s] = sum_of(sum_of(best[i][j], sum_of(lasts[k + j], all(pair_[s]))), mine[i]);
+                        lowest = least_of(lowest, after[s]);
+                    }
+            }
+        }
+        return lowest;
+    }
+
+    // The state before step t of the best path into `state`, and the symbol that it begins with.
+    int back(int t, int state, int lane, uint8_t* symbol) const {
+        const Vector* before = costs_ + t * kStates;
         const int m = state / kValues, k = state % kValues;
-        float least = 0.0f;
-        int best = -1;
+        int least = 1 << 16, best = 0;
         for (int n = 0; n < kValues; ++n) {
-            float cost = before[n * kMiddles + m] + first_power_[n];
-            for (int d = 0; d < kColumns; ++d)
-                cost -= (2.0f * first_[n][d]) * (x[d] - middle_[d][m]);
-            cost += coupling_[n][k / kLanes][k % kLanes];
-            if (best < 0 || cost < least) {
+            const int cost = before[n * kMiddles + m][lane] + coupling_[n][k][0];
+            if (cost < least) {
                 least = cost;
                 best = n;
             }
@@ -178,43 +273,81 @@ private:
         return best * kMiddles + m;
     }
 
-    int lowest(int t) const {
-        const float* cost = costs_.data() + t * kStates;
+    int lowest(int t, int lane) const {
+        const Vector* cost = costs_ + t * kStates;
         int best = 0;
         for (int s = 1; s < kStates; ++s)
-            if (cost[s] < cost[best]) best = s;
+            if (cost[s][lane] < cost[best][lane]) best = s;
         return best;
     }
 
-    void decode(const uint8_t* symbols, float* values) const {
-        for (int t = 0; t < kSymbols; ++t) {
-            int m = symbols[at(t + 1)];
-            if (kForm.window == 4) m = m * kValues + symbols[at(t + 2)];
-            for (int d = 0; d < kColumns; ++d)
-                values[t * kColumns + d] = first_[symbols[t]][d] + middle_[d][m] +
-                                           last_value(d, symbols[at(t + kForm.window - 1)]);
-        }
-    }
-
-    float first_[kValues][kColumns], first_power_[kValues];
-    alignas(64) float middle_[kColumns][kMiddles];
-    Vector last_[kColumns][kParts], coupling_[kValues][kParts];
-    const float* numbers_ = nullptr;
-    std::vector<float> costs_;  // [steps + 1][states]
+    const float* table_;
+    Part first_[kValues], middle_[kMiddles], last_[kValues];
+    Vector coupling_[kValues][kValues];         // 2F_n·L_k
+    int16_t pair_[kStates], ahead_[kStates];    // what depends on the state alone; its part with F
+    Vector numbers_[kBlockColumns];
+    Vector costs_[(kMostSteps + 1) * kStates];  // of states (n, m) before a step, (m, k) after it
 };
 
-constexpr int64_t kTaskBlocks = 64;
+constexpr int kTaskBlocks = 256;
+
+// Blocks begin … end, at most kTaskBlocks.
+template <int Bits>
+void encode_some(const TrellisEncodeJob& job, Search<Bits>& search, int64_t begin, int count) {
+    constexpr int kSymbols = Search<Bits>::kSymbols;
+    struct Open {  // a block whose path does not close, and a state to try at both its ends
+        int block, state;
+        uint8_t symbols[kSymbols];
+    };
+    const float* numbers = job.blocks + begin * kBlockColumns;
+    uint8_t* symbols = job.symbols + begin * kSymbols;
+    float* values = job.values + begin * kBlockColumns;
+    std::vector<Open> open;
+    const float* blocks[kLanes];
+    uint8_t* paths[kLanes];
+    int entries[kLanes], exits[kLanes];
+    for (int start = 0; start < count; start += kLanes) {
+        const int lanes = count - start < kLanes ? count - start : kLanes;
+        for (int lane = 0; lane < lanes; ++lane) {
+            blocks[lane] = numbers + (start + lane) * kBlockColumns;
+            paths[lane] = symbols + (start + lane) * kSymbols;
+        }
+        search.best_paths(blocks, lanes, paths, entries, exits);
+        for (int lane = 0; lane < lanes; ++lane)
+            if (entries[lane] != exits[lane]) {
+                open.push_back({start + lane, entries[lane], {}});
+                open.push_back({start + lane, exits[lane], {}});
+            }
+    }
+    const int tries = static_cast<int>(open.size());
+    for (int start = 0; start < tries; start += kLanes) {
+        const int lanes = tries - start < kLanes ? tries - start : kLanes;
+        for (int lane = 0; lane < lanes; ++lane) {
+            Open& one = open[start + lane];
+            blocks[lane] = numbers + one.block * kBlockColumns;
+            paths[lane] = one.symbols;
+            entries[lane] = one.state;
+        }
+        search.best_cycles(blocks, lanes, entries, paths);
+    }
+    for (int i = 0; i < tries; i += 2) {
+        const int block = open[i].block;
+        const float* mine = numbers + block * kBlockColumns;
+        float scratch[kBlockColumns];
+        const float one = search.decode(mine, open[i].symbols, scratch);
+        const float two = search.decode(mine, open[i + 1].symbols, scratch);
+        std::memcpy(symbols + block * kSymbols, open[two < one ? i + 1 : i].symbols, kSymbols);
+    }
+    for (int i = 0; i < count; ++i)
+        search.decode(numbers + i * kBlockColumns, symbols + i * kSymbols, values + i * kBlockColumns);
+}
 
 template <int Bits>
 void encode_blocks(const TrellisEncodeJob& job, ThreadPool& pool) {
-    constexpr int symbols = trellis_form(Bits).symbols();
     pool.parallel_for((job.count + kTaskBlocks - 1) / kTaskBlocks, [&](int64_t task) {
-        Search<Bits> search(job.table);
-        const int64_t begin = task * kTaskBlocks;
-        const int64_t end = begin + kTaskBlocks < job.count ? begin + kTaskBlocks : job.count;
-        for (int64_t i = begin; i < end; ++i)
-            search.run(job.blocks + i * kBlockColumns, job.symbols + i * symbols,
-                       job.values + i * kBlockColumns);
+        const auto search = std::make_unique<Search<Bits>>(job.table);  // too large for a stack
+        const int64_t begin = task * kTaskBlocks, left = job.count - begin;
+        encode_some(job, *search, begin, left < kTaskBlocks ? static_cast<int>(left) : kTaskBlocks);
     });
 }
 

@@ -1,4 +1,3 @@
-#define GNOMON_LANES 4
 #include "codecs/trellis_search_blocks.h"
 
 namespace gnomon {
