@@ -86,7 +86,7 @@ class Search {
     static constexpr int kMiddles = kForm.window == 3 ? kValues : kValues * kValues;
     static constexpr int kStates = kValues * kMiddles;
     static constexpr int kMargin = 8;              // symbols beyond the cycle, on either side
-    static constexpr float kCostUnit = 1.0f / 512;  // a cost is kept above −16, and 64 is the highest
+    static constexpr float kCostUnit = 1.0f / (kColumns == 2 ? 512 : 1024);  // |x|² goes up to 16·columns
     static constexpr float kNumberUnit = 1.0f / 8192;  // so that |x| < 4; what is larger counts as 4
     static constexpr int16_t kLeast = -8192, kHighest = 32767;
 
