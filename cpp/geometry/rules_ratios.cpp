@@ -38,10 +38,15 @@ bool compare_known_ratios(State& state, Shape& shape, int one, int other) {
     return false;
 }
 
+bool are_on_one_line(const State& state, const Triple& t, const Triple& u) {
+    const auto is_on = [&](int x) { return x == t.a || x == t.c || state.diagrams().are_collinear(t.a, t.c, x); };
+    return is_on(u.a) && is_on(u.c);
+}
+
 // The lines that join equal places of two lines: all parallel where the ratios are equal.
 bool compare_parallels(State& state, Shape& shape, int one, int other) {
     const Triple t = shape.members[one], u = shape.members[other];
-    if (state.diagrams().are_collinear(t.a, t.c, u.a) && state.diagrams().are_collinear(t.a, t.c, u.c)) return false;
+    if (are_on_one_line(state, t, u)) return false;
     std::vector<std::pair<int, int>> joins;
     for (const auto& [x, y] : {std::pair(t.a, u.a), std::pair(t.b, u.b), std::pair(t.c, u.c)})
         if (x != y) joins.emplace_back(x, y);

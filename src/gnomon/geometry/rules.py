@@ -98,9 +98,9 @@ def _measures(fact: Statement) -> tuple[list[Statement], list[Statement]]:
     return angles, ratios
 
 
-def _corner(premise: Statement, measures: Sequence[Statement]) -> int:
-    """At which corner a premise is the measure, or -1."""
-    return next((i for i, measure in enumerate(measures) if same(premise, measure)), -1)
+def _corners(premise: Statement, measures: Sequence[Statement]) -> list[int]:
+    """At which corners a premise is the measure: two of them in an isosceles triangle."""
+    return [i for i, measure in enumerate(measures) if same(premise, measure)]
 
 
 def _similar(kind: str) -> RuleCheck:
@@ -116,22 +116,24 @@ def _similar(kind: str) -> RuleCheck:
             if len(set(triangle)) < 3 or any(holds(line, at, tolerance=1e-4) for at in diagrams):
                 return False
         angles, ratios = _measures(fact)
-        first = [_corner(premise, angles) for premise in premises]
-        second = [_corner(premise, ratios) for premise in premises]
-        if kind == "AA":
-            return min(first) >= 0 and first[0] != first[1]
-        if kind == "SSS":
-            return min(second) >= 0 and second[0] != second[1]
-        angle, ratio = first[0], second[1]
-        if angle < 0 or ratio < 0:
-            return False
+        kinds = {"AA": (angles, angles), "SSS": (ratios, ratios)}.get(kind, (angles, ratios))
+        places = [
+            (one, other)
+            for one in _corners(premises[0], kinds[0])
+            for other in _corners(premises[1], kinds[1])
+        ]
         if kind == "SAS":
-            return angle == ratio
-        if angle == ratio:
-            return False
+            return any(one == other for one, other in places)
+        apart = [(one, other) for one, other in places if one != other]
+        if kind != "SSA":
+            return bool(apart)
         # The third angle is known up to its supplement: the diagrams must tell the two apart.
-        v, x, y = (fact.points[(3 - angle - ratio + k) % 3] for k in range(3))
-        return not any(holds(_s("perp", v, x, v, y), at, tolerance=1e-4) for at in diagrams)
+        for one, other in apart:
+            v, x, y = (fact.points[(3 - one - other + k) % 3] for k in range(3))
+            right = _s("perp", v, x, v, y)
+            if not any(holds(right, at, tolerance=1e-4) for at in diagrams):
+                return True
+        return False
 
     return check
 
