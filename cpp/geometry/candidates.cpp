@@ -260,6 +260,21 @@ void find_chords(const Diagrams& diagrams, Candidates& found) {
     }
 }
 
+void find_arc_middles(const Diagrams& diagrams, Candidates& found) {
+    for (const PointSet circle : found.circles) {
+        const std::vector<int> points = points_of(circle);
+        for (const int r : points)
+            for (const int n : points)
+                for (const int m : points) {
+                    if (m >= n || m == r || n == r || !diagrams.have_ratio(pair_of(r, m), pair_of(r, n), 1)) continue;
+                    for (const int a : points)
+                        if (a != m && a != n && a != r && !diagrams.have_ratio(pair_of(a, m), pair_of(a, n), 1))
+                            found.arc_middles.push_back({static_cast<int8_t>(a), static_cast<int8_t>(m),
+                                                         static_cast<int8_t>(r), static_cast<int8_t>(n)});
+                }
+    }
+}
+
 }  // namespace
 
 int Shape::find(int member) {
@@ -286,6 +301,7 @@ Candidates find_candidates(const Diagrams& diagrams) {
     find_bisectors(diagrams, found);
     find_right_angles(diagrams, found);
     find_chords(diagrams, found);
+    find_arc_middles(diagrams, found);
     return found;
 }
 

@@ -45,6 +45,11 @@ struct EqualChords {
     int8_t p, q, r, s;
 };
 
+// ar bisects the angle man, and rm = rn without am = an: a, m, r, n are on a circle.
+struct ArcMiddle {
+    int8_t a, m, r, n;
+};
+
 // |first| / |second| = numerator / denominator.
 struct PairRatio {
     int first, second, numerator, denominator;
@@ -58,6 +63,7 @@ struct Candidates {
     std::vector<Bisector> bisectors;
     std::vector<RightAngle> right_angles;
     std::vector<EqualChords> chords;
+    std::vector<ArcMiddle> arc_middles;
     std::vector<std::vector<int>> equal_pairs;  // pairs of points, by length
     std::vector<PairRatio> ratios;
 };

@@ -12,6 +12,7 @@ bool find_collinear_points(State& state);
 bool find_concyclic_points(State& state);
 bool compare_radii(State& state);
 bool compare_chords(State& state);
+bool find_arc_middles(State& state);
 
 // Triangles by AA, SAS, SSS and SSA. A diagram decides between the two triangles that SSA leaves open, and
 // between an angle and the one that differs by a half turn.

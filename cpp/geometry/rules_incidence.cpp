@@ -93,15 +93,33 @@ bool compare_chords(State& state) {
     bool is_new = false;
     for (const EqualChords& chord : state.candidates.chords) {
         const auto [p, q, r, s] = chord;
-        if (!state.on_known_circle(bit(p) | bit(q) | bit(r) | bit(s))) continue;
         const bool are_equal = state.logarithms().value(pair_of(p, q)) == state.logarithms().value(pair_of(r, s));
         const bool are_parallel = state.directions().value(pair_of(p, s)) == state.directions().value(pair_of(q, r));
-        if (are_equal == are_parallel) continue;
+        const bool is_circle = state.on_known_circle(bit(p) | bit(q) | bit(r) | bit(s));
+        if (are_equal + are_parallel + is_circle != 2) continue;
         const Statement cyclic = Statement::of(Kind::kCyclic, {p, q, r, s});
         const Statement cong = Statement::of(Kind::kCong, {p, q, r, s});
         const Statement para = Statement::of(Kind::kPara, {p, s, q, r});
-        is_new |= are_equal ? state.add(para, Rule::kParallelChords, {cyclic, cong})
-                            : state.add(cong, Rule::kEqualChords, {cyclic, para});
+        if (is_circle)
+            is_new |= are_equal ? state.add(para, Rule::kParallelChords, {cyclic, cong})
+                                : state.add(cong, Rule::kEqualChords, {cyclic, para});
+        else if (!state.diagrams().agree(Statement::of(Kind::kPara, {p, q, r, s})))  // no parallelogram
+            is_new |= state.add(cyclic, Rule::kTrapezoid, {cong, para});
+    }
+    return is_new;
+}
+
+bool find_arc_middles(State& state) {
+    bool is_new = false;
+    for (const ArcMiddle& arc : state.candidates.arc_middles) {
+        const auto [a, m, r, n] = arc;
+        if (state.on_known_circle(bit(a) | bit(m) | bit(r) | bit(n))) continue;
+        const Statement cong = Statement::of(Kind::kCong, {r, m, r, n});
+        const Statement angle = Statement::of(Kind::kEqangle, {a, m, a, r, a, r, a, n});
+        if (!state.logarithms().follows(equation_of(cong, TableId::kLogarithms)) ||
+            !state.directions().follows(equation_of(angle, TableId::kDirections)))
+            continue;
+        is_new |= state.add(Statement::of(Kind::kCyclic, {a, m, r, n}), Rule::kArcMiddle, {cong, angle});
     }
     return is_new;
 }

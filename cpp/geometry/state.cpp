@@ -10,7 +10,7 @@ constexpr const char* kRuleNames[] = {
     "given",         "directions",     "ratios",       "lengths",       "same line",     "same circle",
     "centre",        "AA",             "SAS",          "SSS",           "SSA",           "parallels",
     "line ratios",   "parallels back", "bisector",     "bisector back", "right angle",   "equal chords",
-    "parallel chords", "between",      "midpoint",     "circle",        "congruent",
+    "parallel chords", "trapezoid", "arc middle", "between",      "midpoint",     "circle",        "congruent",
 };
 
 }  // namespace

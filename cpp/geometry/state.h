@@ -31,6 +31,8 @@ enum class Rule : uint8_t {
     kRightAngle,       // Thales: the middle of the hypotenuse
     kEqualChords,      // equal chords, from parallels
     kParallelChords,   // and back
+    kTrapezoid,        // a trapezoid with equal legs, and no parallelogram, has a circle
+    kArcMiddle,        // a bisector meets the perpendicular bisector of the other side on the circle
     kBetween,          // a point between two others cuts the segment in two
     kMidpoint,         // the definition
     kCircle,           // the definition

@@ -55,6 +55,7 @@ def _to_dict(problem: Problem, solution: Solution) -> dict[str, Any]:
         "goal": str(problem.goal),
         "proof": solution.proof.to_dict() if solution.proof else None,
         "diagram": {name: [at.real, at.imag] for name, at in solution.diagram.items()},
+        "refusal": solution.refusal,
         "is_every_choice": solution.is_every_choice,
         "facts": solution.facts,
         "seconds": solution.seconds,
@@ -69,11 +70,12 @@ def _to_text(problem: Problem, solution: Solution) -> str:
     goal = describe(problem.goal)
     if solution.status is Status.PROVED:
         note = "" if solution.is_every_choice else (
-            "\n(for one choice of the intersections; for another one it is not true)"
+            "\n(for this configuration: other intersections or orders of the points need not show it)"
         )  # fmt: skip
         return f"{solution.proof}\nProved and checked: {goal}{note}"
     if solution.status is Status.NOT_FOUND:
-        return f"Not found: {goal} holds in every diagram that was drawn, but no proof was found."
+        refused = f" The checker refused one: {solution.refusal}." if solution.refusal else ""
+        return f"Not found: {goal} holds in the diagrams, but no proof was found.{refused}"
     places = "\n".join(
         f"  {name} = ({at.real:.6f}, {at.imag:.6f})" for name, at in solution.diagram.items()
     )

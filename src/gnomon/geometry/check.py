@@ -39,6 +39,11 @@ def check(proof: Proof, problem: Problem, diagrams: Sequence[Coordinates]) -> No
         raise ProofRejected(f"the last step is not the goal '{problem.goal}'")
 
 
+def is_true_in(proof: Proof, at: Coordinates) -> bool:
+    """Whether a diagram shows everything that a proof says."""
+    return all(_is_true(step.conclusion, at) for step in proof.steps)
+
+
 def plain(fact: Statement) -> Statement:
     """`s_angle a b x y` is `aconst b a b x y`; everything else stays."""
     if fact.predicate != "s_angle":

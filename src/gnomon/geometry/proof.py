@@ -31,6 +31,8 @@ RULES = {
     "right angle": "the middle of a hypotenuse is equally far from all corners",
     "equal chords": "parallel lines cut equal chords from a circle",
     "parallel chords": "the ends of equal chords are joined by parallels",
+    "trapezoid": "a trapezoid with equal legs is cyclic",
+    "arc middle": "a bisector meets the circle halfway along the arc",
     "between": "a point between two others divides the segment",
     "midpoint": "definition of the midpoint",
     "circle": "definition of the circle",

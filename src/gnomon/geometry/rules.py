@@ -275,6 +275,32 @@ def _chords(fact: Statement, premises: Sequence[Statement], _: Diagrams) -> bool
     )
 
 
+def _trapezoid(fact: Statement, premises: Sequence[Statement], diagrams: Diagrams) -> bool:
+    """pq = rs and ps ∥ qr: p q r s is a parallelogram or cyclic; the diagrams exclude the first."""
+    if len(premises) != 2 or fact.predicate != "cyclic" or premises[0].predicate != "cong":
+        return False
+    p, q, r, s = premises[0].points
+    return (
+        {p, q, r, s} == set(fact.points)
+        and same(premises[1], _s("para", p, s, q, r))
+        and not any(holds(_s("para", p, q, r, s), at, tolerance=1e-4) for at in diagrams)
+    )
+
+
+def _arc_middle(fact: Statement, premises: Sequence[Statement], diagrams: Diagrams) -> bool:
+    """rm = rn, ar bisects the angle man: am = an or a circle; the diagrams exclude the first."""
+    if len(premises) != 2 or fact.predicate != "cyclic" or premises[0].predicate != "cong":
+        return False
+    r, m, other, n = premises[0].points
+    rest = set(fact.points) - {r, m, n}
+    if other != r or len(rest) != 1:
+        return False
+    (a,) = rest
+    return same(premises[1], _s("eqangle", a, m, a, r, a, r, a, n)) and not any(
+        holds(_s("cong", a, m, a, n), at, tolerance=1e-4) for at in diagrams
+    )
+
+
 def _between(fact: Statement, premises: Sequence[Statement], diagrams: Diagrams) -> bool:
     return (
         fact.predicate == "sum"
@@ -318,6 +344,8 @@ RULE_CHECKS: dict[str, RuleCheck] = {
     "right angle": _right_angle,
     "equal chords": _chords,
     "parallel chords": _chords,
+    "trapezoid": _trapezoid,
+    "arc middle": _arc_middle,
     "between": _between,
     "midpoint": _midpoint,
     "circle": _circle,

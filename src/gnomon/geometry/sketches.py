@@ -30,9 +30,10 @@ Placement = tuple[complex, ...]
 
 
 def _moved(rng: Random, *points: complex) -> list[Placement]:
-    """A figure turned at random: no direction of the paper is special."""
+    """A figure turned at random, and the same turned over: no direction of the paper is special."""
     turn = cmath.exp(2j * math.pi * rng.random())
-    return [tuple(point * turn for point in points)]
+    placed = tuple(point * turn for point in points)
+    return [placed, tuple(point.conjugate() for point in placed)]
 
 
 def free(rng: Random) -> list[Placement]:

@@ -9,7 +9,7 @@ from enum import Enum
 from fractions import Fraction
 
 from gnomon.errors import DataError, UsageError
-from gnomon.geometry.check import ProofRejected, check
+from gnomon.geometry.check import ProofRejected, check, is_true_in
 from gnomon.geometry.diagram import Diagram, DiagramError, draw_many
 from gnomon.geometry.language import Problem
 from gnomon.geometry.predicates import Statement, holds
@@ -17,6 +17,7 @@ from gnomon.geometry.proof import Proof, ProofStep, Term
 
 _CHOICES = 12  # how many configurations are looked at for one in which the goal is true
 _PICTURES = 3  # of each; the engine sees two
+_FRESH = 12  # pictures for the checker: three are enough if they show the same configuration
 
 
 class Status(Enum):
@@ -34,9 +35,11 @@ class Solution:
     status: Status
     diagram: Diagram  # for FALSE it is a counterexample
     proof: Proof | None
+    refusal: str  # why the checker did not accept what the engine found; empty where it did
     facts: int  # how many the engine derived
     seconds: float
-    is_every_choice: bool  # false: in another choice of intersections the goal is not true
+    # False: the goal or a step of the proof is not true for other intersections or orders.
+    is_every_choice: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,28 +69,51 @@ def solve(problem: Problem, *, time_s: float = 60.0, seed: int = 0) -> Solution:
             status=Status.FALSE,
             diagram=found,
             proof=None,
+            refusal="",
             facts=0,
             seconds=time.perf_counter() - start,
             is_every_choice=True,
         )
     state = make_state(problem, found.diagrams)
     goal = to_native(problem.goal, problem.points)
-    proof = None
+    status, proof, refusal, is_general = Status.NOT_FOUND, None, "", True
     if state.solve(goal, time_s=max(0.0, time_s - (time.perf_counter() - start))):
-        proof = _from_native(state.prove(goal), problem.points)
-        fresh = draw_many(problem, seed=seed + 1, choice=found.choice)
-        try:
-            check(proof, problem, list(itertools.islice(fresh, _PICTURES)))
-        except ProofRejected as error:
-            raise AssertionError(f"the checker refuses the engine's proof: {error}") from error
+        made = _from_native(state.prove(goal), problem.points)
+        refusal, is_general = _refusal(made, problem, seed=seed + 1, choice=found.choice)
+        if not refusal:
+            status, proof = Status.PROVED, made
     return Solution(
-        status=Status.NOT_FOUND if proof is None else Status.PROVED,
+        status=status,
         diagram=found.diagrams[0],
         proof=proof,
+        refusal=refusal,
         facts=state.facts,
         seconds=time.perf_counter() - start,
-        is_every_choice=found.counterexample is None,
+        is_every_choice=is_general and found.counterexample is None,
     )
+
+
+def _refusal(proof: Proof, problem: Problem, *, seed: int, choice: int) -> tuple[str, bool]:
+    """Why the checker refuses a proof (or nothing), and whether any fresh diagram may be taken.
+
+    A fresh diagram may show another configuration: the other of two intersections, another order
+    of points on a line. Then the proof is for the configuration in which all its steps are true.
+    """
+    assert problem.goal is not None
+    fresh = list(itertools.islice(draw_many(problem, seed=seed, choice=choice), _FRESH))
+    try:
+        check(proof, problem, fresh[:_PICTURES])
+        return "", True
+    except ProofRejected as error:
+        refusal = str(error)
+    alike = [at for at in fresh if is_true_in(proof, at)]
+    if len(alike) >= _PICTURES:
+        try:
+            check(proof, problem, alike)
+            return "", False
+        except ProofRejected as error:
+            refusal = str(error)
+    return refusal, False
 
 
 def find_configuration(problem: Problem, *, seed: int) -> Configuration | Diagram:

@@ -1,0 +1,117 @@
+"""The checker refuses proofs that were tampered with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from gnomon.geometry import Problem, Proof, solve
+from gnomon.geometry.check import ProofRejected, check
+from gnomon.geometry.diagram import draw
+from gnomon.geometry.predicates import statement
+from gnomon.geometry.proof import ProofStep, Term
+
+_PROBLEM = Problem.parse(
+    "a b c = triangle a b c; d = foot d a b c; e = foot e b a c ? eqratio c d c a c e c b"
+)
+_DIAGRAMS = [draw(_PROBLEM, seed=seed) for seed in (11, 12)]
+
+
+@pytest.fixture(scope="module")
+def proof() -> Proof:
+    found = solve(_PROBLEM).proof
+    assert found is not None
+    return found
+
+
+def _reason(steps: list[ProofStep]) -> str:
+    with pytest.raises(ProofRejected) as caught:
+        check(Proof(steps=tuple(steps)), _PROBLEM, _DIAGRAMS)
+    return str(caught.value)
+
+
+def _algebraic(proof: Proof) -> int:
+    return next(i for i, step in enumerate(proof.steps) if step.rule == "directions")
+
+
+def test_the_proof_itself_is_accepted(proof: Proof):
+    check(proof, _PROBLEM, _DIAGRAMS)
+
+
+def test_no_steps():
+    assert "needs steps" in _reason([])
+
+
+def test_another_goal(proof: Proof):
+    assert "not the goal" in _reason(list(proof.steps[:-1]))
+
+
+def test_a_false_step():
+    step = ProofStep(conclusion=statement("cong a b a c"), rule="given", premises=())
+    assert "not true" in _reason([step])
+
+
+def test_true_but_not_given():
+    step = ProofStep(conclusion=statement("perp c b a d"), rule="given", premises=())
+    assert "does not say so" in _reason([step])
+
+
+def test_a_wrong_coefficient(proof: Proof):
+    at = _algebraic(proof)
+    step = proof.steps[at]
+    assert step.premises[0].coefficient is not None
+    wrong = replace(step.premises[0], coefficient=step.premises[0].coefficient * 2)
+    steps = list(proof.steps)
+    steps[at] = replace(step, premises=(wrong, *step.premises[1:]))
+    assert "does not give the conclusion" in _reason(steps)
+
+
+def test_a_premise_left_out(proof: Proof):
+    at = _algebraic(proof)
+    steps = list(proof.steps)
+    steps[at] = replace(steps[at], premises=steps[at].premises[1:])
+    assert "does not give" in _reason(steps)
+
+
+def test_a_circle_of_steps(proof: Proof):
+    last = len(proof.steps) - 1
+    steps = list(proof.steps)
+    steps[last] = replace(steps[last], premises=(Term(last, 0, Fraction(1)),))
+    assert "not before it" in _reason(steps)
+
+
+def test_an_unknown_rule(proof: Proof):
+    steps = list(proof.steps)
+    steps[-1] = replace(steps[-1], rule="obvious")
+    assert "no such rule" in _reason(steps)
+
+
+def test_a_rule_with_the_wrong_premises(proof: Proof):
+    at = next(i for i, step in enumerate(proof.steps) if step.rule == "AA")
+    steps = list(proof.steps)
+    first = steps[at].premises[0]
+    steps[at] = replace(steps[at], premises=(first, first))
+    assert "no instance" in _reason(steps)
+
+
+def test_the_intercept_theorem_needs_two_lines():
+    problem = Problem.parse("a b = segment a b; m = midpoint m a b ? rconst m a m b 1")
+    line = ProofStep(conclusion=statement("midp m a b"), rule="given", premises=())
+    coll = ProofStep(
+        conclusion=statement("coll a m b"),
+        rule="directions",
+        premises=(Term(0, 0, Fraction(1)), Term(0, 1, Fraction(-1))),
+    )
+    other = replace(coll, conclusion=statement("coll b m a"), premises=(Term(0, 1, Fraction(1)),))
+    trivial = ProofStep(conclusion=statement("para a b b a"), rule="directions", premises=())
+    wrong = ProofStep(
+        conclusion=statement("eqratio a m a b b m b a"),
+        rule="parallels",
+        premises=(Term(1, 0, None), Term(2, 0, None), Term(3, 0, None)),
+    )
+    with pytest.raises(ProofRejected, match="parallels"):
+        check(Proof(steps=(line, coll, other, trivial, wrong)), problem, [
+            draw(problem, seed=seed) for seed in (1, 2)
+        ])  # fmt: skip
