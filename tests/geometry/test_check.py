@@ -102,9 +102,13 @@ def test_the_intercept_theorem_needs_two_lines():
     coll = ProofStep(
         conclusion=statement("coll a m b"),
         rule="directions",
-        premises=(Term(0, 0, Fraction(1)), Term(0, 1, Fraction(-1))),
+        premises=(Term(0, 1, Fraction(1)),),
     )
-    other = replace(coll, conclusion=statement("coll b m a"), premises=(Term(0, 1, Fraction(1)),))
+    other = replace(
+        coll,
+        conclusion=statement("coll b m a"),
+        premises=(Term(0, 1, Fraction(1)), Term(0, 0, Fraction(-1))),
+    )
     trivial = ProofStep(conclusion=statement("para a b b a"), rule="directions", premises=())
     wrong = ProofStep(
         conclusion=statement("eqratio a m a b b m b a"),

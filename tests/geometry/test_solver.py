@@ -26,7 +26,7 @@ def test_solves(name: str):
 
 
 def test_false_statements_are_never_proved():
-    """Goals with one point exchanged for another; most become false, and none of those is proved."""
+    """Goals with one point exchanged for another: most become false, and none is proved."""
     rng = Random(8)
     wrong = 0
     for problem in PROBLEMS.values():
@@ -57,7 +57,9 @@ def test_a_counterexample_is_shown():
 
 def test_true_but_out_of_reach():
     text = "a b c = triangle a b c; e f = trisect e f b a c; g h = trisect g h c b a; "
-    text += "i j = trisect i j a c b; k = intersection_ll k b g c j; l = intersection_ll l a f c i; "
+    text += (
+        "i j = trisect i j a c b; k = intersection_ll k b g c j; l = intersection_ll l a f c i; "
+    )
     text += "m = intersection_ll m a e b h ? cong k l k m"
     assert solve(Problem.parse(text)).status is Status.NOT_FOUND
 
@@ -76,7 +78,9 @@ def test_no_goal():
 
 def test_impossible_figures():
     with pytest.raises(DiagramError):
-        solve(Problem.parse("a b = segment a b; c = on_line c a b; d = foot d a b c ? cong a b a c"))
+        solve(
+            Problem.parse("a b = segment a b; c = on_line c a b; d = foot d a b c ? cong a b a c")
+        )
 
 
 def test_the_same_seed_gives_the_same_proof():

@@ -35,7 +35,7 @@ def solve(
     FILE holds one problem in AlphaGeometry's language (docs/geometry.md). A proof is printed only
     after an independent checker has accepted it. Exit code 0: proved; 7: not found; 8: false.
 
-    Example: echo 'a b c = triangle a b c; h = orthocenter h a b c ? perp c h a b' | gnomon geometry solve -
+    Example: echo 'a b c = iso_triangle a b c ? eqangle b a b c c b c a' | gnomon geometry solve -
     """
     from gnomon.geometry import Problem, Status, solve
 
@@ -70,7 +70,7 @@ def _to_text(problem: Problem, solution: Solution) -> str:
     goal = describe(problem.goal)
     if solution.status is Status.PROVED:
         note = "" if solution.is_every_choice else (
-            "\n(for this configuration: other intersections or orders of the points need not show it)"
+            "\n(in this configuration; other intersections or orders need not show it)"
         )  # fmt: skip
         return f"{solution.proof}\nProved and checked: {goal}{note}"
     if solution.status is Status.NOT_FOUND:

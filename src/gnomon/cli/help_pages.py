@@ -45,7 +45,9 @@ def render_help_pages() -> str:
 
 def _page(name: str, command: Any) -> str:
     arguments = [
-        part.metavar if part.required else f"[{part.metavar}]" for part in command.params if part.param_type_name == "argument"
+        part.metavar if part.required else f"[{part.metavar}]"
+        for part in command.params
+        if part.param_type_name == "argument"
     ]
     about = "\n\n".join(
         " ".join(paragraph.split()) for paragraph in command.help.split("\n\n")

@@ -162,7 +162,9 @@ def _is_open(u: complex, v: complex) -> bool:
 
 def _text(clause: Clause) -> str:
     steps = ", ".join(
-        " ".join([step.construction.name, *(str(step.binding[p]) for p in step.construction.signature)])
+        " ".join(
+            [step.construction.name, *(str(step.binding[p]) for p in step.construction.signature)]
+        )
         for step in clause.steps
     )
     return f"'{' '.join(clause.points)} = {steps}'"

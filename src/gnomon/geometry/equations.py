@@ -69,7 +69,10 @@ def equations(fact: Statement) -> list[tuple[str, Equation]]:
             return [("ratios", _four(p))]
         case "rconst":
             lengths = linear(
-                [(segment(p[0], p[1]), number.denominator), (segment(p[2], p[3]), -number.numerator)]
+                [
+                    (segment(p[0], p[1]), number.denominator),
+                    (segment(p[2], p[3]), -number.numerator),
+                ]
             )
             return [
                 ("ratios", combine([(_1, _difference(p)), (-_1, logarithm(number))])),
@@ -80,7 +83,9 @@ def equations(fact: Statement) -> list[tuple[str, Equation]]:
             return [("ratios", combine([(_1, length), (-_1, logarithm(number))]))]
         case "sum":
             a, b, c = p
-            return [("lengths", linear([(segment(a, b), 1), (segment(b, c), 1), (segment(a, c), -1)]))]
+            return [
+                ("lengths", linear([(segment(a, b), 1), (segment(b, c), 1), (segment(a, c), -1)]))
+            ]
         case "midp":
             m, a, b = p
             half = equations(Statement("rconst", (m, a, a, b), (Fraction(1, 2),)))

@@ -256,5 +256,5 @@ class _Reader:
         self._next = min(self._next + 1, len(self._tokens) - 1)
         return token
 
-    def _fail(self, message: str, column: int):  # noqa: ANN202 - never returns
+    def _fail(self, message: str, column: int):
         raise ProblemError(message, line=self._number, column=column)

@@ -115,9 +115,7 @@ def lies_on(point: complex, locus: Locus, tolerance: float) -> bool:
 
 def _is_ahead(point: complex, locus: Locus) -> bool:
     return (
-        isinstance(locus, Circle)
-        or not locus.is_ray
-        or dot(point - locus.start, locus.heading) > 0
+        isinstance(locus, Circle) or not locus.is_ray or dot(point - locus.start, locus.heading) > 0
     )
 
 

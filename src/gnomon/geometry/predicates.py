@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-# Points are drawn within a few units of one another and at least 1e-2 apart; a double carries 1e-16,
-# and some thirty constructions in a row lose six of its digits at worst. What holds by accident
-# is this near with a chance of about 1e-8 in one diagram, 1e-16 in two.
+# Points are drawn within a few units of one another and at least 1e-2 apart; a double carries
+# 1e-16, and some thirty constructions in a row lose six of its digits at worst. What holds by
+# accident is this near with a chance of about 1e-8 in one diagram, 1e-16 in two.
 TOLERANCE = 1e-8
 
 Coordinates = Mapping[str, complex]

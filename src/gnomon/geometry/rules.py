@@ -32,7 +32,9 @@ def same(one: Statement, other: Statement) -> bool:
         return False
     (table, left), (other_table, right) = first[0], second[0]
     mirrored = {variable: -coefficient for variable, coefficient in right.items()}
-    return table == other_table and (left == right or (left == mirrored and one.predicate != "aconst"))
+    return table == other_table and (
+        left == right or (left == mirrored and one.predicate != "aconst")
+    )
 
 
 def is_between(p: Sequence[str], at: Coordinates) -> bool:
@@ -78,14 +80,19 @@ def _centre(fact: Statement, premises: Sequence[Statement], _: Diagrams) -> bool
         return False
     o, a, _o, x = fact.points
     others = [point for point in premises[0].points if point not in (a, x)]
-    return _o == o and len(others) == 2 and {a, x} < set(premises[0].points) and any(
-        _are(premises[1:], [_s("cong", o, a, o, b), _s("cong", o, a, o, c)])
-        for b, c in (others, others[::-1])
+    return (
+        _o == o
+        and len(others) == 2
+        and {a, x} < set(premises[0].points)
+        and any(
+            _are(premises[1:], [_s("cong", o, a, o, b), _s("cong", o, a, o, c)])
+            for b, c in (others, others[::-1])
+        )
     )
 
 
 def _measures(fact: Statement) -> tuple[list[Statement], list[Statement]]:
-    """Equal angles at the three corners of similar triangles, and equal ratios of the sides there."""
+    """Equal angles at the corners of similar triangles, and equal ratios of the sides there."""
     one, other = fact.points[:3], fact.points[3:]
     angles, ratios = [], []
     for i in range(3):
@@ -151,7 +158,9 @@ def _ratios_of(t: Sequence[str], u: Sequence[str]) -> list[Statement]:
     ]
 
 
-def _triples(fact: Statement, premises: Sequence[Statement]) -> list[tuple[Sequence[str], Sequence[str]]]:
+def _triples(
+    fact: Statement, premises: Sequence[Statement]
+) -> list[tuple[Sequence[str], Sequence[str]]]:
     """The orders of the two lines' points in which one of their ratios is `fact`."""
     t, u = premises[0].points, premises[1].points
     return [
@@ -176,7 +185,9 @@ def _order_agrees(t: Sequence[str], u: Sequence[str], diagrams: Diagrams) -> boo
 
 def _are_two_lines(t: Sequence[str], u: Sequence[str], diagrams: Diagrams) -> bool:
     return not any(
-        all(holds(_s("coll", t[0], t[2], x), at, tolerance=1e-4) for x in u if x not in (t[0], t[2]))
+        all(
+            holds(_s("coll", t[0], t[2], x), at, tolerance=1e-4) for x in u if x not in (t[0], t[2])
+        )
         for at in diagrams
     )
 
@@ -224,7 +235,9 @@ def _parallels_back(fact: Statement, premises: Sequence[Statement], diagrams: Di
         joins = _joins(t, u)
         pairs = [(one, other) for one in joins for other in joins if one != other]
         is_pair_known = len(joins) == 2 or any(
-            same(premise, _s("para", *one, *other)) for premise in premises[3:] for one, other in pairs
+            same(premise, _s("para", *one, *other))
+            for premise in premises[3:]
+            for one, other in pairs
         )
         if (
             len(joins) >= 2
@@ -263,7 +276,7 @@ def _right_angle(fact: Statement, premises: Sequence[Statement], _: Diagrams) ->
 
 
 def _chords(fact: Statement, premises: Sequence[Statement], _: Diagrams) -> bool:
-    """On a circle pqrs: pq = rs with ps ∥ qr, one from the other; the diagrams decide which pair."""
+    """On a circle pqrs: pq = rs with ps ∥ qr, one from the other; diagrams decide which pair."""
     if len(premises) != 2 or premises[0].predicate != "cyclic":
         return False
     cong, para = (fact, premises[1]) if fact.predicate == "cong" else (premises[1], fact)
@@ -311,7 +324,9 @@ def _between(fact: Statement, premises: Sequence[Statement], diagrams: Diagrams)
 
 def _midpoint(fact: Statement, premises: Sequence[Statement], _: Diagrams) -> bool:
     m, a, b = fact.points[:3]
-    return fact.predicate == "midp" and _are(premises, [_s("coll", m, a, b), _s("cong", m, a, m, b)])
+    return fact.predicate == "midp" and _are(
+        premises, [_s("coll", m, a, b), _s("cong", m, a, m, b)]
+    )
 
 
 def _circle(fact: Statement, premises: Sequence[Statement], _: Diagrams) -> bool:

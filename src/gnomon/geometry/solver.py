@@ -123,9 +123,7 @@ def find_configuration(problem: Problem, *, seed: int) -> Configuration | Diagra
     failure: DiagramError | None = None
     for choice in range(_CHOICES):
         try:
-            drawn = tuple(
-                itertools.islice(draw_many(problem, seed=seed, choice=choice), _PICTURES)
-            )
+            drawn = tuple(itertools.islice(draw_many(problem, seed=seed, choice=choice), _PICTURES))
         except DiagramError as error:
             failure = error
             if choice == 1 and counterexample is None:
@@ -141,7 +139,7 @@ def find_configuration(problem: Problem, *, seed: int) -> Configuration | Diagra
     return counterexample
 
 
-def make_state(problem: Problem, diagrams: tuple[Diagram, ...]):  # noqa: ANN201
+def make_state(problem: Problem, diagrams: tuple[Diagram, ...]):
     """The native engine's state: two diagrams and what is given."""
     from gnomon import _native
 
@@ -162,7 +160,7 @@ def to_native(fact: Statement, points: tuple[str, ...]) -> tuple[str, list[int],
         fact = Statement("aconst", (b, a, b, x), fact.numbers)
     number = fact.numbers[0] if fact.numbers else Fraction(0)
     if max(abs(number.numerator), number.denominator) > 10**12:
-        raise DataError(f"the number {number} in '{fact}' is too large or too fine; use 1e12 at most")
+        raise DataError(f"the number {number} in '{fact}' is beyond 1e12")
     places = [points.index(point) for point in fact.points]
     return fact.predicate, places, number.numerator, number.denominator
 
