@@ -19,6 +19,7 @@ _PROBLEMS = [
     "a b c = triangle a b c; d = on_aline d a b a b c, on_pline d c a b; e = eqdistance e d a b",
     "a b c d = isquare a b c d; e = on_circle e a b; f = on_bline f e a",
     "a b = segment a b; c = s_angle a b c 40; d = s_angle b c d 25, on_tline d a b c",
+    "a b c = triangle a b c; d = on_circum d a b c; e = on_circle e a b",
     "c a b = ieq_triangle c a b; d = eqdistance d a b c; e = parallelogram d a b e",
 ]
 

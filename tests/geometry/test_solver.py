@@ -48,6 +48,13 @@ def test_false_statements_are_never_proved():
     assert wrong > 20
 
 
+def test_a_theorem_about_one_of_two_intersections():
+    """The other one makes a parallelogram."""
+    text = "d c b = triangle d c b; a = eqdistance a d c b, on_pline a b d c ? cyclic a b c d"
+    solution = solve(Problem.parse(text))
+    assert (solution.status, solution.is_every_choice) == (Status.PROVED, False)
+
+
 def test_a_counterexample_is_shown():
     problem = Problem.parse("a b c = triangle a b c ? cong a b a c")
     solution = solve(problem)

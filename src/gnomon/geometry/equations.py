@@ -51,9 +51,9 @@ def equations(fact: Statement) -> list[tuple[str, Equation]]:
         case "para":
             return [("directions", _difference(p))]
         case "perp":
-            return [("directions", combine([(_1, _difference(p)), (_1, {ONE: Fraction(1, 2)})]))]
+            return [("directions", combine([(_1, _difference(p)), (_1, _constant(Fraction(1, 2)))]))]
         case "aconst":
-            turn = {ONE: number / 180}
+            turn = _constant(number / 180)
             return [("directions", combine([(_1, _difference(p)), (_1, turn)]))]
         case "eqangle":
             return [("directions", _four(p))]
@@ -125,6 +125,10 @@ def _primes(number: int) -> Iterable[int]:
         divisor += 1
     if number > 1:
         yield number  # whatever it is, it stands for itself
+
+
+def _constant(number: Fraction) -> Equation:
+    return linear([(ONE, number)])
 
 
 def _difference(p: tuple[str, ...]) -> Equation:

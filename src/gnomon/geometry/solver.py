@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from gnomon.errors import DataError, UsageError
 from gnomon.geometry.check import ProofRejected, check, is_true_in
-from gnomon.geometry.diagram import Diagram, DiagramError, draw_many
+from gnomon.geometry.diagram import Diagram, DiagramError, draw, draw_many
 from gnomon.geometry.language import Problem
 from gnomon.geometry.predicates import Statement, holds
 from gnomon.geometry.proof import Proof, ProofStep, Term
@@ -82,6 +82,7 @@ def solve(problem: Problem, *, time_s: float = 60.0, seed: int = 0) -> Solution:
         refusal, is_general = _refusal(made, problem, seed=seed + 1, choice=found.choice)
         if not refusal:
             status, proof = Status.PROVED, made
+            is_general = is_general and _is_true_elsewhere(problem, seed=seed + 2)
     return Solution(
         status=status,
         diagram=found.diagrams[0],
@@ -91,6 +92,18 @@ def solve(problem: Problem, *, time_s: float = 60.0, seed: int = 0) -> Solution:
         seconds=time.perf_counter() - start,
         is_every_choice=is_general and found.counterexample is None,
     )
+
+
+def _is_true_elsewhere(problem: Problem, *, seed: int) -> bool:
+    """Whether the goal is true in a picture of every choice that can be drawn."""
+    assert problem.goal is not None
+    for choice in range(_CHOICES):
+        try:
+            if not holds(problem.goal, draw(problem, seed=seed, choice=choice)):
+                return False
+        except DiagramError:
+            continue
+    return True
 
 
 def _refusal(proof: Proof, problem: Problem, *, seed: int, choice: int) -> tuple[str, bool]:
