@@ -64,7 +64,9 @@ class Tracer {
             bool is_earlier = true;
             for (const auto& [row, coefficient] : *combination) is_earlier &= sources[row].fact < before;
             if (!is_earlier) continue;
-            ProofStep made{form, static_cast<Rule>(static_cast<int>(Rule::kDirections) + static_cast<int>(table)), {}};
+            if (says_the_same(form, *combination, sources)) return explain_fact(sources[combination->front().first].fact);
+            const auto rule = static_cast<Rule>(static_cast<int>(Rule::kDirections) + static_cast<int>(table));
+            ProofStep made{form, rule, {}};
             for (const auto& [row, coefficient] : *combination)
                 made.premises.push_back(
                     {explain_fact(sources[row].fact), sources[row].equation, coefficient.to_string()});
@@ -73,10 +75,20 @@ class Tracer {
         return -1;
     }
 
+    // Whether a fact is the statement in another order of its points.
+    bool says_the_same(const Statement& statement, const Combination& combination,
+                       const std::vector<Source>& sources) const {
+        if (combination.size() != 1 || statement.kind == Kind::kAconst || statement.kind == Kind::kRconst) return false;
+        const auto& [row, coefficient] = combination.front();
+        return state_.facts()[sources[row].fact].conclusion.kind == statement.kind &&
+               (coefficient == Rational(1) || coefficient == Rational(-1));
+    }
+
     static std::vector<Statement> forms(const Statement& statement) {
         const auto& p = statement.points;
         if (statement.kind == Kind::kColl)
-            return {statement, Statement::of(Kind::kColl, {p[1], p[0], p[2]}), Statement::of(Kind::kColl, {p[2], p[0], p[1]})};
+            return {statement, Statement::of(Kind::kColl, {p[1], p[0], p[2]}),
+                    Statement::of(Kind::kColl, {p[2], p[0], p[1]})};
         if (statement.kind == Kind::kCyclic)
             return {statement, Statement::of(Kind::kCyclic, {p[0], p[2], p[1], p[3]}),
                     Statement::of(Kind::kCyclic, {p[0], p[3], p[1], p[2]})};

@@ -64,7 +64,8 @@ bool compare_radii(State& state) {
         std::sort(radii.begin(), radii.end());
         for (size_t first = 0, last = 0; first < radii.size(); first = last) {
             PointSet equal = 0;
-            for (; last < radii.size() && radii[last].first == radii[first].first; ++last) equal |= bit(radii[last].second);
+            for (; last < radii.size() && radii[last].first == radii[first].first; ++last)
+                equal |= bit(radii[last].second);
             if (last - first < 3) continue;
             const std::vector<int> points = points_of(equal);
             const auto cong = [&](int x) { return Statement::of(Kind::kCong, {o, points[0], o, x}); };

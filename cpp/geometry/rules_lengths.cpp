@@ -52,7 +52,8 @@ bool exchange_equal(State& state, const std::vector<int>& pairs) {
             if (by_lengths == by_logarithms) continue;
             const auto [a, b] = points_of_pair(pairs[i]);
             const auto [c, d] = points_of_pair(pairs[j]);
-            is_new |= state.add(Statement::of(Kind::kCong, {a, b, c, d}), by_lengths ? Rule::kLengths : Rule::kLogarithms);
+            is_new |= state.add(Statement::of(Kind::kCong, {a, b, c, d}),
+                                by_lengths ? Rule::kLengths : Rule::kLogarithms);
         }
     return is_new;
 }

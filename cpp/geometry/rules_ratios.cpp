@@ -21,7 +21,8 @@ std::array<Statement, 3> equal_ratios(const Triple& t, const Triple& u) {
 }
 
 // Adds that the ratios on two lines are equal, as the first two of them.
-bool add_equal_ratios(State& state, const Triple& t, const Triple& u, Rule rule, const std::vector<Statement>& premises) {
+bool add_equal_ratios(State& state, const Triple& t, const Triple& u, Rule rule,
+                      const std::vector<Statement>& premises) {
     const auto ratios = equal_ratios(t, u);
     bool is_new = false;
     for (int i = 0; i < 2; ++i) is_new |= state.add(ratios[i], rule, premises);

@@ -17,7 +17,8 @@ constexpr const char* kRuleNames[] = {
 
 const char* rule_name(Rule rule) { return kRuleNames[static_cast<int>(rule)]; }
 
-State::State(Diagrams diagrams) : candidates(find_candidates(diagrams)), diagrams_(std::move(diagrams)), lines_(kPairs) {
+State::State(Diagrams diagrams)
+    : candidates(find_candidates(diagrams)), diagrams_(std::move(diagrams)), lines_(kPairs) {
     for (int b = 1; b < kMostPoints; ++b)
         for (int a = 0; a < b; ++a) lines_[pair_of(a, b)] = bit(a) | bit(b);
 }

@@ -27,7 +27,8 @@ BigInteger power(int64_t base, int exponent) {
 // The triangle a b c, the midpoints m of ab and n of ac.
 State midline() {
     Diagrams diagrams;
-    const std::vector<std::complex<double>> places[kDiagrams] = {{{0, 0}, {4, 0.5}, {1, 3}}, {{0, 1}, {5, 0}, {2, 4.5}}};
+    const std::vector<std::complex<double>> places[kDiagrams] = {{{0, 0}, {4, 0.5}, {1, 3}},
+                                                                 {{0, 1}, {5, 0}, {2, 4.5}}};
     for (int point = 0; point < 3; ++point) diagrams.add({places[0][point], places[1][point]});
     for (int other = 1; other < 3; ++other)
         diagrams.add({(places[0][0] + places[0][other]) / 2.0, (places[1][0] + places[1][other]) / 2.0});

@@ -32,14 +32,14 @@ def test_exit_codes(gnomon, files: dict[str, str], name: str, exit_code: int):
 def test_a_proof_for_people(gnomon, files: dict[str, str]):
     run = gnomon("geometry", "solve", files["proved"])
     assert run.stdout.splitlines()[-1] == "Proved and checked: CH ⊥ AB"
-    assert "  1. AH ⊥ BC  [given]" in run.stdout or "given" in run.stdout
+    assert "[given]" in run.stdout
 
 
 def test_a_proof_for_programs(gnomon, files: dict[str, str]):
     answer = gnomon("geometry", "solve", files["proved"], "--json").json
     assert answer["status"] == "proved"
     assert answer["proof"]["format"] == "gnomon geometry proof 1"
-    assert answer["proof"]["steps"][-1]["conclusion"] == "perp c h a b"
+    assert answer["proof"]["steps"][-1]["conclusion"] in ("perp c h a b", "perp h c a b")
     assert set(answer["diagram"]) == {"a", "b", "c", "h"}
 
 

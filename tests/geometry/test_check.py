@@ -12,6 +12,7 @@ from gnomon.geometry.check import ProofRejected, check
 from gnomon.geometry.diagram import draw
 from gnomon.geometry.predicates import statement
 from gnomon.geometry.proof import ProofStep, Term
+from gnomon.geometry.rules import same
 
 _PROBLEM = Problem.parse(
     "a b c = triangle a b c; d = foot d a b c; e = foot e b a c ? eqratio c d c a c e c b"
@@ -119,3 +120,22 @@ def test_the_intercept_theorem_needs_two_lines():
         check(Proof(steps=(line, coll, other, trivial, wrong)), problem, [
             draw(problem, seed=seed) for seed in (1, 2)
         ])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_same"),
+    [
+        ("perp a b c d", "perp d c a b", True),
+        ("para a b c d", "perp a b c d", False),
+        ("coll a b c", "coll c a b", True),
+        ("coll a b c", "coll a b d", False),
+        ("aconst a b c d 60", "aconst c d a b -60", True),
+        ("aconst a b c d 60", "aconst c d a b 60", False),
+        ("cong a b c d", "cong d c a b", True),
+        ("eqangle a b c d e f g h", "eqangle c d a b g h e f", True),
+        ("eqangle a b c d e f g h", "eqangle a b c d g h e f", False),
+        ("midp m a b", "midp a m b", False),
+    ],
+)
+def test_what_is_the_same(one: str, other: str, are_same: bool):
+    assert same(statement(one), statement(other)) == are_same

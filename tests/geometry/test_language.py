@@ -4,6 +4,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gnomon.geometry import Problem, ProblemError, parse_problems
 from gnomon.geometry.constructions import CONSTRUCTIONS
@@ -78,6 +80,33 @@ def test_errors_have_a_place(text: str, column: int, message: str):
         Problem.parse("# a comment\n" + text)
     assert message in str(caught.value)
     assert (caught.value.line, caught.value.column) == (2, column)
+
+
+_WORDS = [
+    "a",
+    "b",
+    "c",
+    "=",
+    ";",
+    ",",
+    "?",
+    "triangle",
+    "midpoint",
+    "on_line",
+    "cong",
+    "60",
+    "@",
+    "é",
+]
+
+
+@given(st.lists(st.sampled_from(_WORDS), max_size=14).map(" ".join) | st.text(max_size=40))
+def test_any_text_is_a_problem_or_an_error_of_its_own(text: str):
+    try:
+        Problem.parse(text)
+    except ProblemError as error:
+        assert error.line >= 1
+        assert error.column >= 1
 
 
 def test_no_problem_at_all():

@@ -51,7 +51,9 @@ def equations(fact: Statement) -> list[tuple[str, Equation]]:
         case "para":
             return [("directions", _difference(p))]
         case "perp":
-            return [("directions", combine([(_1, _difference(p)), (_1, _constant(Fraction(1, 2)))]))]
+            return [
+                ("directions", combine([(_1, _difference(p)), (_1, _constant(Fraction(1, 2)))]))
+            ]
         case "aconst":
             turn = _constant(number / 180)
             return [("directions", combine([(_1, _difference(p)), (_1, turn)]))]

@@ -7,9 +7,10 @@ whether the one follows from the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from itertools import permutations
 
-from gnomon.geometry.equations import equations
+from gnomon.geometry.equations import ONE, Equation, combine, equations
 from gnomon.geometry.predicates import Coordinates, Statement, dot, holds
 
 Diagrams = Sequence[Coordinates]
@@ -31,10 +32,15 @@ def same(one: Statement, other: Statement) -> bool:
     if not first or len(first) != len(second):
         return False
     (table, left), (other_table, right) = first[0], second[0]
-    mirrored = {variable: -coefficient for variable, coefficient in right.items()}
-    return table == other_table and (
-        left == right or (left == mirrored and one.predicate != "aconst")
-    )
+    mirrored = combine([(Fraction(-1), right)])
+    return table == other_table and _whole(left) in (_whole(right), _whole(mirrored))
+
+
+def _whole(equation: Equation) -> Equation:
+    """The equation with its constant, if any, modulo one half turn."""
+    if ONE not in equation:
+        return equation
+    return {**equation, ONE: equation[ONE] % 1}
 
 
 def is_between(p: Sequence[str], at: Coordinates) -> bool:
