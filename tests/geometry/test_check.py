@@ -135,6 +135,10 @@ def test_the_intercept_theorem_needs_two_lines():
         ("eqangle a b c d e f g h", "eqangle c d a b g h e f", True),
         ("eqangle a b c d e f g h", "eqangle a b c d g h e f", False),
         ("midp m a b", "midp a m b", False),
+        ("circle o a b c", "circle o a b d", False),
+        ("simtri a b c d e f", "simtri a b c d f e", False),
+        ("rconst a b c d 1/2", "rconst c d a b 2", True),
+        ("rconst a b c d 1/2", "rconst a b c d 2", False),
     ],
 )
 def test_what_is_the_same(one: str, other: str, are_same: bool):

@@ -18,6 +18,8 @@ RuleCheck = Callable[[Statement, Sequence[Statement], Diagrams], bool]
 
 _TOLERANCE = 1e-6
 _UNORDERED = ("coll", "cyclic")
+# Their first equation says all of it.
+_ONE_EQUATION = ("para", "perp", "aconst", "eqangle", "cong", "eqratio", "rconst", "lconst", "sum")
 
 
 def same(one: Statement, other: Statement) -> bool:
@@ -26,14 +28,11 @@ def same(one: Statement, other: Statement) -> bool:
         return True
     if one.predicate in _UNORDERED:
         return one.predicate == other.predicate and set(one.points) == set(other.points)
-    if one.predicate != other.predicate or one.predicate.endswith(("tri", "trir", "midp")):
+    if one.predicate != other.predicate or one.predicate not in _ONE_EQUATION:
         return False
-    first, second = equations(one), equations(other)
-    if not first or len(first) != len(second):
-        return False
-    (table, left), (other_table, right) = first[0], second[0]
+    left, right = equations(one)[0][1], equations(other)[0][1]
     mirrored = combine([(Fraction(-1), right)])
-    return table == other_table and _whole(left) in (_whole(right), _whole(mirrored))
+    return _whole(left) in (_whole(right), _whole(mirrored))
 
 
 def _whole(equation: Equation) -> Equation:
