@@ -54,6 +54,15 @@ def test_a_false_step():
     assert "not true" in _reason([step])
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["cong a b a z", "cong a b a", "cong a a a b", "cyclic a b b c", "nothing a b", "sum a d d"],
+)
+def test_no_statement(text: str):
+    step = ProofStep(conclusion=statement(text), rule="given", premises=())
+    assert "no statement" in _reason([step])
+
+
 def test_true_but_not_given():
     step = ProofStep(conclusion=statement("perp c b a d"), rule="given", premises=())
     assert "does not say so" in _reason([step])

@@ -15,7 +15,7 @@ from fractions import Fraction
 from gnomon.errors import DataError
 from gnomon.geometry.equations import ONE, TABLES, combine, equations, least_common_denominator
 from gnomon.geometry.language import Problem
-from gnomon.geometry.predicates import Coordinates, Statement, holds
+from gnomon.geometry.predicates import PREDICATES, Coordinates, Statement, holds
 from gnomon.geometry.proof import Proof, ProofStep
 from gnomon.geometry.rules import RULE_CHECKS, is_between, same
 
@@ -60,6 +60,8 @@ def _fault(
     diagrams: Sequence[Coordinates],
 ) -> str:
     """What is wrong with a step, or nothing."""
+    if not _is_well_formed(step.conclusion, diagrams[0]):
+        return "it is no statement about the problem's points"
     if any(not 0 <= term.step < number for term in step.premises):
         return "it uses a step that is not before it"
     if not all(_is_true(step.conclusion, at) for at in diagrams):
@@ -74,6 +76,21 @@ def _fault(
         return "no such rule"
     premises = [earlier[term.step].conclusion for term in step.premises]
     return "" if rule(step.conclusion, premises, diagrams) else "it is no instance of the rule"
+
+
+def _is_well_formed(fact: Statement, at: Coordinates) -> bool:
+    """Known points as many as it takes, different ones where they have to be."""
+    if any(point not in at for point in fact.points):
+        return False
+    if fact.predicate == "sum":
+        return len(fact.points) == 3 == len(set(fact.points))
+    predicate = PREDICATES.get(fact.predicate)
+    return (
+        predicate is not None
+        and len(fact.points) == predicate.points
+        and len(fact.numbers) == predicate.numbers
+        and not predicate.problem_of(fact.points, fact.numbers)
+    )
 
 
 def _algebra_fault(step: ProofStep, earlier: Sequence[ProofStep]) -> str:
