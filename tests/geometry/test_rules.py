@@ -53,10 +53,20 @@ _CASES = {
 @pytest.mark.parametrize("rule", _CASES)
 def test_rule(rule: str):
     solution = solve(Problem.parse(_CASES[rule]), time_s=5)
-    assert solution.status is Status.PROVED
+    assert (solution.status, solution.refusal) == (Status.PROVED, "")
     assert solution.proof is not None
     used = {step.rule for step in solution.proof.steps}
     assert rule in used, f"{rule} is not among {used}"
+
+
+def test_the_engine_does_not_take_one_line_for_two():
+    """It once compared three points of a line with themselves in reverse: e c = c d is true, and
+    follows from no rule without a further point.
+    """
+    text = "a b = segment a b; c = on_bline c a b; d = on_tline d b a b; "
+    text += "e = intersection_lt e c d a a b ? cong e c c d"
+    solution = solve(Problem.parse(text), time_s=5)
+    assert (solution.status, solution.refusal) == (Status.NOT_FOUND, "")
 
 
 def test_every_rule_has_a_case():

@@ -21,7 +21,7 @@ PROBLEMS = {
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_solves(name: str):
     solution = solve(PROBLEMS[name])
-    assert solution.status is Status.PROVED
+    assert (solution.status, solution.refusal) == (Status.PROVED, "")
     assert str(solution.proof).endswith("]")
 
 
@@ -44,6 +44,7 @@ def test_false_statements_are_never_proved():
             changed = Problem(name="", clauses=problem.clauses, goal=goal)
             solution = solve(changed, time_s=2)
             assert solution.status is not Status.PROVED or not solution.is_every_choice, str(goal)
+            assert solution.refusal == "", str(goal)
             wrong += solution.status is Status.FALSE
     assert wrong > 20
 
