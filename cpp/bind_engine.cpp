@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "core/bandwidth.h"
 #include "core/parallel.h"
 #include "core/rotation.h"
 #include "engine/decoder.h"
@@ -169,6 +170,16 @@ void rotate(const InOut<float, 2>& x, const std::optional<In<float, 1>>& signs, 
     });
 }
 
+double measured_bandwidth(int threads, int64_t size_bytes, int passes) {
+    if (size_bytes < 1 || size_bytes > int64_t{1} << 40 || passes < 1)
+        throw std::invalid_argument("A bandwidth is measured over 1 byte to 1 TiB, in at least one pass.");
+    const int count = checked_threads(threads);
+    const KernelTable& k = kernels(chosen_isa());
+    nb::gil_scoped_release release;
+    ThreadPool pool(count);
+    return read_bandwidth(pool, k, size_bytes, passes);
+}
+
 DecoderConfig decoder_config(int64_t vocab, int64_t hidden, int64_t heads, int64_t kv_heads,
                              int64_t head_dim, float attention_scale, float attention_softcap,
                              const std::vector<std::pair<std::vector<float>, float>>& ropes,
@@ -221,6 +232,8 @@ void bind_engine(nb::module_& m) {
           "The instruction set in use: the best one, or the one GNOMON_ISA names.");
     m.def("detected_isa", [] { return std::string(isa_name(detect_isa())); },
           "The best instruction set of this CPU.");
+    m.def("read_bandwidth", &measured_bandwidth, "threads"_a, "size_bytes"_a, "passes"_a,
+          "Bytes a second at which so many threads read memory: the best of the passes.");
     m.def("rotate", &rotate, "x"_a.noconvert(), "signs"_a.noconvert() = nb::none(), "inverse"_a = false,
           "threads"_a = 1, "isa"_a = nb::none(),
           "Rotate the rows of x (float32 [n, width]) in place: H·S·x, or S·H·x if inverse.");
