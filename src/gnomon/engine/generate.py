@@ -120,7 +120,7 @@ def _tokens(
                 lookup.record(guessed=len(guess), right=right)
             session.truncate(read)
             ahead = read
-            step = [token]
+            step = seen[-1:]
     finally:
         # Also where the caller stops early; what it did to the session meanwhile stays.
         if session.length == ahead:
