@@ -187,6 +187,7 @@ def _our_result(model: OurModel, speeds: Sequence[Speed], bandwidth: float) -> d
     entries = _speeds(speeds)
     for entry in entries:
         if entry["kind"] == "decode":
+            # Sequences of a mixture choose experts of their own: for several, this is the least.
             entry["weight_bytes_per_token"] = model.engine.weight_bytes / entry["batch"]
             rate = entry["weight_bytes_per_token"] * entry["tokens_per_second"]
             entry["bandwidth_share"] = rate / bandwidth
