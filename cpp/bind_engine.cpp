@@ -1,14 +1,14 @@
-// Python's view of the engine. No maths here: shapes and dtypes are checked, the GIL is released.
+// Python's view of layers and models. No maths here: shapes and dtypes are checked, the GIL is released.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <algorithm>
 #include <stdexcept>
 
+#include "bind_arrays.h"
+#include "core/bandwidth.h"
 #include "core/parallel.h"
 #include "core/rotation.h"
 #include "codecs/trellis_form.h"
@@ -21,28 +21,9 @@ using namespace gnomon;
 
 namespace {
 
-template <class T, std::size_t N>
-using In = nb::ndarray<const T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
-template <class T, std::size_t N>
-using InOut = nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
-template <std::size_t N>
-using Any = nb::ndarray<nb::ro, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
-using Floats = nb::ndarray<nb::numpy, float>;
-
-int64_t size_of(std::size_t n) { return static_cast<int64_t>(n); }
-
 std::vector<float> to_vector(const std::optional<In<float, 1>>& array) {
     if (!array) return {};
     return {array->data(), array->data() + array->size()};
-}
-
-// A new array and the memory behind it.
-Floats new_array(std::initializer_list<std::size_t> shape, float*& data) {
-    std::size_t count = 1;
-    for (std::size_t n : shape) count *= n;
-    data = new float[count];
-    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<float*>(p); });
-    return Floats(data, shape.size(), shape.begin(), owner);
 }
 
 Isa isa_of(const std::optional<std::string>& name) {
@@ -51,6 +32,8 @@ Isa isa_of(const std::optional<std::string>& name) {
         if (*name == isa_name(isa)) return isa;
     throw std::invalid_argument("isa='" + *name + "' is unknown; expected scalar, avx2 or avx512.");
 }
+
+using Floats = Out<float>;
 
 int checked_threads(int threads) {
     if (threads < 1 || threads > 1024)
@@ -174,6 +157,16 @@ void rotate(const InOut<float, 2>& x, const std::optional<In<float, 1>>& signs, 
     });
 }
 
+double measured_bandwidth(int threads, int64_t size_bytes, int passes) {
+    if (size_bytes < 1 || size_bytes > int64_t{1} << 40 || passes < 1)
+        throw std::invalid_argument("A bandwidth is measured over 1 byte to 1 TiB, in at least one pass.");
+    const int count = checked_threads(threads);
+    const KernelTable& k = kernels(chosen_isa());
+    nb::gil_scoped_release release;
+    ThreadPool pool(count);
+    return read_bandwidth(pool, k, size_bytes, passes);
+}
+
 DecoderConfig decoder_config(int64_t vocab, int64_t hidden, int64_t heads, int64_t kv_heads,
                              int64_t head_dim, float attention_scale, float attention_softcap,
                              const std::vector<std::pair<std::vector<float>, float>>& ropes,
@@ -196,26 +189,6 @@ DecoderConfig decoder_config(int64_t vocab, int64_t hidden, int64_t heads, int64
     return c;
 }
 
-Dtype cache_dtype(const std::string& name) {
-    if (name == "float32") return Dtype::f32;
-    if (name == "float16") return Dtype::f16;
-    throw std::invalid_argument("A cache is float32 or float16, not " + name + ".");
-}
-
-using Tokens = In<int32_t, 1>;
-using Append = void (Session::*)(const int32_t*, int64_t, float*);
-
-Floats append(Session& session, const Tokens& tokens, Append method,
-              std::initializer_list<std::size_t> shape) {
-    float* y = nullptr;
-    Floats result = new_array(shape, y);
-    const int32_t* data = tokens.data();
-    const int64_t n = size_of(tokens.size());
-    nb::gil_scoped_release release;
-    (session.*method)(data, n, y);
-    return result;
-}
-
 }  // namespace
 
 void bind_engine(nb::module_& m);
@@ -226,6 +199,8 @@ void bind_engine(nb::module_& m) {
           "The instruction set in use: the best one, or the one GNOMON_ISA names.");
     m.def("detected_isa", [] { return std::string(isa_name(detect_isa())); },
           "The best instruction set of this CPU.");
+    m.def("read_bandwidth", &measured_bandwidth, "threads"_a, "size_bytes"_a, "passes"_a,
+          "Bytes a second at which so many threads read memory: the best of the passes.");
     m.def("rotate", &rotate, "x"_a.noconvert(), "signs"_a.noconvert() = nb::none(), "inverse"_a = false,
           "threads"_a = 1, "isa"_a = nb::none(),
           "Rotate the rows of x (float32 [n, width]) in place: H·S·x, or S·H·x if inverse.");
@@ -312,49 +287,4 @@ void bind_engine(nb::module_& m) {
              "threads"_a, "isa"_a = nb::none())
         .def_prop_ro("threads", &Decoder::threads)
         .def_prop_ro("weight_bytes", &Decoder::weight_bytes, "Bytes of weights read for one more token.");
-
-    nb::class_<Session>(m, "Session", "The tokens read so far, as keys and values.")
-        .def("__init__",
-             [](Session* self, std::shared_ptr<Decoder> decoder, int64_t capacity, const std::string& cache) {
-                 new (self) Session(std::move(decoder), capacity, cache_dtype(cache));
-             },
-             "decoder"_a, "capacity"_a, "cache"_a = "float32")
-        .def_prop_ro("length", &Session::length)
-        .def_prop_ro("capacity", &Session::capacity)
-        .def_prop_ro("cache_bytes", &Session::cache_bytes)
-        .def("belongs_to",
-             [](const Session& s, const Decoder& decoder) { return &s.decoder() == &decoder; }, "decoder"_a)
-        .def("truncate", &Session::truncate, "length"_a)
-        .def("forward",
-             [](Session& s, const Tokens& tokens) {
-                 const auto vocab = static_cast<std::size_t>(s.decoder().config().vocab);
-                 return append(s, tokens, &Session::forward, {vocab});
-             },
-             "tokens"_a.noconvert(), "Append int32 tokens; logits [vocab] after the last one.")
-        .def("forward_all",
-             [](Session& s, const Tokens& tokens, int64_t first) {
-                 const auto vocab = static_cast<std::size_t>(s.decoder().config().vocab);
-                 const int64_t n = size_of(tokens.size());
-                 const auto rows = static_cast<std::size_t>(std::clamp<int64_t>(n - first, 0, n));
-                 float* y = nullptr;
-                 Floats result = new_array({rows, vocab}, y);
-                 const int32_t* data = tokens.data();
-                 nb::gil_scoped_release release;
-                 s.forward_all(data, n, first, y);
-                 return result;
-             },
-             "tokens"_a.noconvert(), "first"_a = 0,
-             "Append int32 tokens; logits [n − first, vocab] after each one from number `first` on.")
-        .def("score",
-             [](Session& s, const Tokens& tokens) {
-                 return append(s, tokens, &Session::score, {std::max<std::size_t>(tokens.size(), 1) - 1});
-             },
-             "tokens"_a.noconvert(),
-             "Append int32 tokens; the log-probability [n − 1] of each but the first.")
-        .def("hidden",
-             [](Session& s, const Tokens& tokens) {
-                 const auto hidden = static_cast<std::size_t>(s.decoder().config().hidden);
-                 return append(s, tokens, &Session::hidden, {tokens.size(), hidden});
-             },
-             "tokens"_a.noconvert(), "Append int32 tokens; hidden states [n, hidden] after the final norm.");
 }

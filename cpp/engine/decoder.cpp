@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -34,13 +33,11 @@ void require_norm(const std::vector<float>& weight, const std::string& name, int
                 std::to_string(size) + ".");
 }
 
-// Attention's scratch and a layer's cache grow with the capacity; their sizes must not overflow.
-int64_t checked_capacity(int64_t capacity, const AttentionShape& a, int threads) {
-    require(capacity >= 1, "A session needs room for at least one token.");
-    const int64_t each = 16 * (a.heads + 2 * a.kv_heads + 16) * (a.head_dim + 16) * threads;  // bytes, at most
-    require(capacity <= std::numeric_limits<int64_t>::max() / 4 / each,
-            "A session of " + std::to_string(capacity) + " tokens is larger than any memory.");
-    return capacity;
+const AttentionShape& checked_shape(const AttentionShape& a) {
+    require(a.heads > 0 && a.kv_heads > 0 && a.heads % a.kv_heads == 0,
+            "The number of heads must be a multiple of the number of key-value heads.");
+    require(a.head_dim > 0 && a.head_dim % 2 == 0, "The size of a head must be even.");
+    return a;
 }
 
 // Half-split rotary embedding of one head, as in Hugging Face's checkpoints: entry i is paired with
@@ -64,7 +61,8 @@ Decoder::Decoder(DecoderConfig config, LinearPtr embedding, std::vector<Block> b
       final_norm_(std::move(final_norm)),
       kernels_(gnomon::kernels(isa)),
       pool_(threads),
-      workspace_(kernels_, threads, kChunk) {
+      workspace_(kernels_, threads, kChunk),
+      attention_scratch_(checked_shape(config_.attention), threads) {
     check();
     const AttentionShape& a = config_.attention;
     int64_t intermediate = 0, experts = 0;
@@ -81,6 +79,7 @@ Decoder::Decoder(DecoderConfig config, LinearPtr embedding, std::vector<Block> b
     }
     workspace_.allocate();
     for (auto* buffer : {&residual_, &normed_, &branch_}) buffer->resize(kChunk * config_.hidden);
+    queries_.reserve(static_cast<std::size_t>(kChunk));
     for (auto* buffer : {&q_, &attended_}) buffer->resize(kChunk * a.heads * a.head_dim);
     for (auto* buffer : {&k_, &v_}) buffer->resize(kChunk * a.kv_heads * a.head_dim);
     for (auto* buffer : {&gate_, &up_}) buffer->resize(kChunk * intermediate);
@@ -98,9 +97,6 @@ Decoder::Decoder(DecoderConfig config, LinearPtr embedding, std::vector<Block> b
 void Decoder::check() const {
     const AttentionShape& a = config_.attention;
     const int64_t hidden = config_.hidden;
-    require(a.heads > 0 && a.kv_heads > 0 && a.heads % a.kv_heads == 0,
-            "The number of heads must be a multiple of the number of key-value heads.");
-    require(a.head_dim > 0 && a.head_dim % 2 == 0, "The size of a head must be even.");
     require_layer(embedding_, "The embedding", config_.vocab, hidden);
     require(embedding_->output_rotation() == nullptr, "An embedding can have no output rotation.");
     require_layer(head_, "The output head", config_.vocab, hidden);
@@ -175,33 +171,47 @@ void Decoder::add_residual(const std::vector<float>& post_norm, float* x, int64_
     kernels_.add(x, n * config_.hidden, residual_.data());
 }
 
-void Decoder::embed(const int32_t* tokens, int64_t n) {
+void Decoder::embed(const Row* rows, int64_t n) {
     const int64_t width = config_.hidden;
     for_ranges(pool_, n, kGrain, [&](int64_t slot, int64_t t) {
-        float* row = residual_.data() + t * width;
-        embedding_->read_row(kernels_, tokens[t], row, workspace_.rotation_scratch(slot));
-        if (config_.embedding_scale != 1.0f) kernels_.scale(config_.embedding_scale, width, row);
+        float* x = residual_.data() + t * width;
+        embedding_->read_row(kernels_, rows[t].token, x, workspace_.rotation_scratch(slot));
+        if (config_.embedding_scale != 1.0f) kernels_.scale(config_.embedding_scale, width, x);
     });
 }
 
-void Decoder::turn(int64_t n, int64_t past) {
+void Decoder::turn(const Row* rows, int64_t n) {
     const int64_t half = config_.attention.head_dim / 2;
     for (std::size_t r = 0; r < config_.ropes.size(); ++r) {
         const Rope& rope = config_.ropes[r];
         const int64_t base = static_cast<int64_t>(r) * kChunk;
         for (int64_t t = 0; t < n; ++t)
             for (int64_t i = 0; i < half; ++i) {
-                // The angle is rounded to float32 as in the models' training code.
-                const float angle =
-                    static_cast<float>(past + t) * rope.inverse_frequencies[static_cast<std::size_t>(i)];
+                const float angle = static_cast<float>(rows[t].position) *
+                                    rope.inverse_frequencies[static_cast<std::size_t>(i)];
                 cos_[(base + t) * half + i] = rope.amplitude * std::cos(angle);
                 sin_[(base + t) * half + i] = rope.amplitude * std::sin(angle);
             }
     }
 }
 
-void Decoder::attention(const Block& b, int64_t n, int64_t past, KvCache& cache,
-                        AttentionScratch& scratch) {
+void Decoder::group_queries(const Row* rows, int64_t n) {
+    queries_.clear();
+    for (int64_t t = 0; t < n; ++t) {
+        const bool is_next = t > 0 && rows[t].caches == rows[t - 1].caches;
+        if (is_next && queries_.back().count < attention_scratch_.block_tokens())
+            ++queries_.back().count;
+        else
+            queries_.push_back({rows[t].caches, t, rows[t].position, 1});
+    }
+    // Those that see the most keys go first, so that no thread ends alone.
+    std::sort(queries_.begin(), queries_.end(), [](const QueryBlock& a, const QueryBlock& b) {
+        return a.position + a.count > b.position + b.count;
+    });
+}
+
+void Decoder::attention(std::size_t layer, const Row* rows, int64_t n) {
+    const Block& b = blocks_[layer];
     const AttentionShape& a = config_.attention;
     const int64_t dim = a.head_dim, half = dim / 2;
     norm(b.attention_norm, residual_.data(), n, normed_.data());
@@ -220,9 +230,10 @@ void Decoder::attention(const Block& b, int64_t n, int64_t past, KvCache& cache,
         float* key = k_.data() + t * a.kv_heads * dim;
         prepare(q_.data() + t * a.heads * dim, a.heads, b.q_norm);
         prepare(key, a.kv_heads, b.k_norm);
-        cache.write(kernels_, past + t, key, v_.data() + t * a.kv_heads * dim);
+        (*rows[t].caches)[layer].write(kernels_, rows[t].position, key, v_.data() + t * a.kv_heads * dim);
     });
-    attend(pool_, kernels_, a, cache, scratch, q_.data(), past, n, b.window, attended_.data());
+    attend(pool_, kernels_, a, attention_scratch_, queries_.data(), static_cast<int64_t>(queries_.size()),
+           static_cast<int64_t>(layer), q_.data(), b.window, attended_.data());
     const Target o{b.o.get(), branch_.data()};
     multiply_group(pool_, workspace_, &o, 1, attended_.data(), n);
 }
@@ -280,13 +291,13 @@ void Decoder::mixture(const Block& b, int64_t n) {
     }
 }
 
-const float* Decoder::run(const int32_t* tokens, int64_t n, int64_t past, std::vector<KvCache>& caches,
-                          AttentionScratch& scratch) {
-    embed(tokens, n);
-    turn(n, past);
-    for (std::size_t i = 0; i < blocks_.size(); ++i) {
-        const Block& b = blocks_[i];
-        attention(b, n, past, caches[i], scratch);
+float* Decoder::run(const Row* rows, int64_t n) {
+    embed(rows, n);
+    turn(rows, n);
+    group_queries(rows, n);
+    for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+        const Block& b = blocks_[layer];
+        attention(layer, rows, n);
         add_residual(b.attention_post_norm, branch_.data(), n);
         norm(b.mlp_norm, residual_.data(), n, normed_.data());
         if (b.router)
@@ -317,81 +328,6 @@ void Decoder::log_probabilities(const float* hidden, const int32_t* targets, int
             y[first + t] = row[targets[first + t]] - shift - std::log(kernels_.exp_sum(shift, vocab, row));
         });
     }
-}
-
-// ------------------------------------------------------------------------------------- session
-
-Session::Session(std::shared_ptr<Decoder> decoder, int64_t capacity, Dtype cache_dtype)
-    : decoder_(std::move(decoder)),
-      capacity_(checked_capacity(capacity, decoder_->config().attention, decoder_->threads())),
-      scratch_(decoder_->config().attention, capacity, decoder_->threads()) {
-    require(cache_dtype == Dtype::f32 || cache_dtype == Dtype::f16, "A cache is f32 or f16.");
-    for (int64_t i = 0; i < decoder_->layers(); ++i)
-        caches_.emplace_back(decoder_->config().attention, capacity, cache_dtype);
-}
-
-int64_t Session::cache_bytes() const {
-    int64_t total = 0;
-    for (const KvCache& cache : caches_) total += cache.size_bytes();
-    return total;
-}
-
-void Session::truncate(int64_t length) {
-    require(length >= 0 && length <= length_,
-            "Cannot truncate a session of " + std::to_string(length_) + " tokens to " +
-                std::to_string(length) + ".");
-    length_ = length;
-}
-
-template <class Use>
-void Session::append(const int32_t* tokens, int64_t n, const Use& use) {
-    std::lock_guard<std::mutex> lock(decoder_->mutex());
-    require(n >= 1, "There must be at least one token.");
-    require(n <= capacity_ - length_, std::to_string(n) + " more tokens do not fit a session that holds " +
-                                          std::to_string(length_) + " of " + std::to_string(capacity_) + ".");
-    for (int64_t i = 0; i < n; ++i)
-        require(tokens[i] >= 0 && tokens[i] < decoder_->config().vocab,
-                "Token " + std::to_string(tokens[i]) + " is not in the vocabulary of " +
-                    std::to_string(decoder_->config().vocab) + ".");
-    for (int64_t begin = 0; begin < n; begin += Decoder::kChunk) {
-        const int64_t count = std::min(Decoder::kChunk, n - begin);
-        const float* hidden = decoder_->run(tokens + begin, count, length_, caches_, scratch_);
-        length_ += count;
-        use(begin, count, hidden);
-    }
-}
-
-void Session::forward(const int32_t* tokens, int64_t n, float* last_logits) {
-    append(tokens, n, [&](int64_t begin, int64_t count, const float* hidden) {
-        if (begin + count == n)
-            decoder_->logits(hidden + (count - 1) * decoder_->config().hidden, 1, last_logits);
-    });
-}
-
-void Session::forward_all(const int32_t* tokens, int64_t n, int64_t first, float* logits) {
-    require(first >= 0 && first < std::max<int64_t>(n, 1),
-            "Logits from token " + std::to_string(first) + " on were asked for, of " +
-                std::to_string(n) + " tokens.");
-    append(tokens, n, [&](int64_t begin, int64_t count, const float* hidden) {
-        const int64_t skipped = std::clamp<int64_t>(first - begin, 0, count);
-        if (skipped == count) return;
-        decoder_->logits(hidden + skipped * decoder_->config().hidden, count - skipped,
-                         logits + (begin + skipped - first) * decoder_->config().vocab);
-    });
-}
-
-void Session::score(const int32_t* tokens, int64_t n, float* log_probabilities) {
-    append(tokens, n, [&](int64_t begin, int64_t count, const float* hidden) {
-        const int64_t known = begin + count == n ? count - 1 : count;
-        decoder_->log_probabilities(hidden, tokens + begin + 1, known, log_probabilities + begin);
-    });
-}
-
-void Session::hidden(const int32_t* tokens, int64_t n, float* states) {
-    append(tokens, n, [&](int64_t begin, int64_t count, const float* hidden) {
-        const int64_t width = decoder_->config().hidden;
-        std::memcpy(states + begin * width, hidden, static_cast<std::size_t>(count * width) * 4);
-    });
 }
 
 }  // namespace gnomon

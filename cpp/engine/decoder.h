@@ -1,4 +1,4 @@
-// A decoder-only transformer: its layers, and the forward pass of a piece of text.
+// A decoder-only transformer: its layers, and the forward pass of tokens of one text or several.
 #pragma once
 
 #include <cstdint>
@@ -46,9 +46,16 @@ struct Block {
     int64_t window = 0;  // 0: sees everything before
 };
 
+// A token on its way through the layers.
+struct Row {
+    int32_t token;
+    int64_t position;              // in its text
+    std::vector<KvCache>* caches;  // its text's, one a layer
+};
+
 class Decoder {
 public:
-    static constexpr int64_t kChunk = 256;  // tokens that pass the layers together
+    static constexpr int64_t kChunk = 256;  // rows that pass the layers together
 
     // Throws std::invalid_argument if shapes do not fit together.
     Decoder(DecoderConfig config, LinearPtr embedding, std::vector<Block> blocks,
@@ -62,10 +69,10 @@ public:
 
     // Held by whoever uses the methods below: they share one set of buffers.
     std::mutex& mutex() { return mutex_; }
-    // Runs 1 to kChunk tokens that follow `past` others, adding to the caches. Returns the hidden
-    // states after the final norm [n, hidden], valid until the next call.
-    const float* run(const int32_t* tokens, int64_t n, int64_t past, std::vector<KvCache>& caches,
-                     AttentionScratch& scratch);
+    // Runs 1 to kChunk rows and adds to their caches. The rows of one text follow one another, with
+    // positions that rise by one. Returns the hidden states after the final norm [n, hidden], the
+    // caller's until the next call. A row's numbers do not depend on the rows beside it.
+    float* run(const Row* rows, int64_t n);
     // Logits [n, vocab] of hidden states [n, hidden], n <= kChunk.
     void logits(const float* hidden, int64_t n, float* y);
     // y[t] = log softmax(logits of hidden[t])[targets[t]].
@@ -73,9 +80,10 @@ public:
 
 private:
     void check() const;
-    void embed(const int32_t* tokens, int64_t n);
-    void turn(int64_t n, int64_t past);
-    void attention(const Block& block, int64_t n, int64_t past, KvCache& cache, AttentionScratch& scratch);
+    void embed(const Row* rows, int64_t n);
+    void turn(const Row* rows, int64_t n);
+    void group_queries(const Row* rows, int64_t n);
+    void attention(std::size_t layer, const Row* rows, int64_t n);
     void feed_forward(const FeedForward& part, const float* x, int64_t n, float* y);
     void mixture(const Block& block, int64_t n);
     void norm(const std::vector<float>& weight, const float* x, int64_t n, float* y);
@@ -88,6 +96,8 @@ private:
     const KernelTable& kernels_;
     ThreadPool pool_;
     Workspace workspace_;
+    AttentionScratch attention_scratch_;
+    std::vector<QueryBlock> queries_;  // of the rows under way
     std::mutex mutex_;
 
     AlignedBuffer<float> residual_, normed_, branch_;     // [chunk, hidden]
@@ -99,37 +109,6 @@ private:
     std::vector<int32_t> chosen_;                         // [chunk, experts_per_token]
     std::vector<int32_t> routed_;                         // tokens of one expert
     std::vector<float> routed_weight_;
-};
-
-// The tokens read so far, as keys and values of every layer.
-class Session {
-public:
-    Session(std::shared_ptr<Decoder> decoder, int64_t capacity, Dtype cache_dtype);
-
-    int64_t length() const { return length_; }
-    int64_t capacity() const { return capacity_; }
-    int64_t cache_bytes() const;
-    const Decoder& decoder() const { return *decoder_; }
-
-    // Forgets all but the first `length` tokens.
-    void truncate(int64_t length);
-
-    // All four append n >= 1 tokens. They throw std::invalid_argument, and change nothing, if a
-    // token is not in the vocabulary or the capacity is exceeded.
-    void forward(const int32_t* tokens, int64_t n, float* last_logits);  // [vocab]
-    // Logits [n − first, vocab] after each token from number `first` < n on.
-    void forward_all(const int32_t* tokens, int64_t n, int64_t first, float* logits);
-    void score(const int32_t* tokens, int64_t n, float* log_probabilities);  // [n − 1]
-    void hidden(const int32_t* tokens, int64_t n, float* states);        // [n, hidden]
-
-private:
-    template <class Use>
-    void append(const int32_t* tokens, int64_t n, const Use& use);
-
-    std::shared_ptr<Decoder> decoder_;
-    int64_t capacity_, length_ = 0;
-    std::vector<KvCache> caches_;
-    AttentionScratch scratch_;
 };
 
 }  // namespace gnomon

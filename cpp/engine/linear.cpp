@@ -16,8 +16,8 @@ constexpr int64_t kTaskBytes = 48 * 1024;  // of weights, when one vector passes
 constexpr int64_t kBlockTaskRows = 64;     // when many vectors pass them
 constexpr int64_t kLookUpBlocks = 32;      // of 32 columns, that one task makes look-ups of
 // Vectors that are looked up; more are multiplied with decoded strips. Looking up rounds a little
-// more, so that what is looked up alone has to be looked up in company too.
-constexpr int64_t kMostLookedUp = 8;
+// more, so that what is looked up alone has to be looked up in company too: a run's 256 rows.
+constexpr int64_t kMostLookedUp = 256;
 
 int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 

@@ -27,7 +27,7 @@ static constexpr KernelTable kTable = {
     hadamard,
     mix_rows,
     {dense<F32>, dense<F16>, dense<BF16>, dense<I8>},
-    {weighted_sum<F32>, weighted_sum<F16>},
+    {weighted_sum<F32>, weighted_sum<F16>, nullptr, weighted_sum<I8>},
     {trellis_products<2>, trellis_products<3>, trellis_products<4>},
     trellis_look_ups,
     {trellis_dot<2>, trellis_dot<3>, trellis_dot<4>},

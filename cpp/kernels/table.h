@@ -47,8 +47,8 @@ struct KernelTable {
     // --- dense layers: y[t, r] = Σ_c w[r, c] · x[t, c], strides in elements
     void (*dense[kDtypes])(const void* w, int64_t w_stride, int64_t rows, int64_t in, const float* x,
                            int64_t x_stride, int64_t n, float* y, int64_t y_stride);
-    // y[t, d] = Σ_i p[t, i] · v[i, d]; f32 and f16 only
-    void (*weighted_sum[2])(const void* v, int64_t v_stride, int64_t count, int64_t dim, const float* p,
+    // y[t, d] = Σ_i p[t, i] · v[i, d]; there is none for bf16
+    void (*weighted_sum[kDtypes])(const void* v, int64_t v_stride, int64_t count, int64_t dim, const float* p,
                             int64_t p_stride, int64_t n, float* y, int64_t y_stride);
 
     // --- trellis: a strip is 64 rows by `blocks` blocks of 32 columns of 4·bits bytes a row; index

@@ -1,4 +1,4 @@
-// Threads, rotations, linear layers and attention, without Python.
+// Threads, rotations and linear layers, without Python.
 #include <atomic>
 #include <cmath>
 #include <memory>
@@ -10,35 +10,10 @@
 #include "codecs/trellis_form.h"
 #include "core/parallel.h"
 #include "core/rotation.h"
-#include "engine/attention.h"
 #include "engine/linear.h"
+#include "random_values.h"
 
 using namespace gnomon;
-
-namespace {
-
-std::vector<float> random_floats(int64_t n, unsigned seed) {
-    std::mt19937 rng(seed);
-    std::normal_distribution<float> normal;
-    std::vector<float> v(static_cast<std::size_t>(n));
-    for (float& f : v) f = normal(rng);
-    return v;
-}
-
-std::vector<float> random_signs(int64_t n, unsigned seed) {
-    auto v = random_floats(n, seed);
-    for (float& f : v) f = f < 0 ? -1.0f : 1.0f;
-    return v;
-}
-
-std::vector<Isa> all_sets() {
-    std::vector<Isa> found;
-    for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512})
-        if (isa <= detect_isa()) found.push_back(isa);
-    return found;
-}
-
-}  // namespace
 
 TEST(every_index_is_visited_once) {
     for (int threads : {1, 2, 3, 5}) {
@@ -152,45 +127,4 @@ TEST(trellis_layers_agree_between_sets_threads_and_batches) {
             }
         }
     }
-}
-
-TEST(attention_is_softmax_over_the_window) {
-    const AttentionShape shape{6, 2, 10, 0.3f, 4.0f};
-    constexpr int64_t past = 9, n = 21, total = past + n;
-    const auto keys = random_floats(total * 20, 28), values = random_floats(total * 20, 29);
-    const auto q = random_floats(n * 60, 30);
-    for (Isa isa : all_sets())
-        for (int threads : {1, 3})
-            for (int64_t window : {0, 1, 5, 100})
-                for (Dtype dtype : {Dtype::f32, Dtype::f16}) {
-                    const KernelTable& k = kernels(isa);
-                    KvCache cache(shape, 64, dtype);
-                    AttentionScratch scratch(shape, 64, threads);
-                    ThreadPool pool(threads);
-                    for (int64_t t = 0; t < total; ++t)
-                        cache.write(k, t, keys.data() + t * 20, values.data() + t * 20);
-                    std::vector<float> y(static_cast<std::size_t>(n * 60));
-                    attend(pool, k, shape, cache, scratch, q.data(), past, n, window, y.data());
-                    double worst = 0.0;
-                    for (int64_t t = 0; t < n; ++t)
-                        for (int64_t h = 0; h < 6; ++h) {
-                            const int64_t kv = h / 3 * 10, last = past + t;
-                            const int64_t first = window == 0 ? 0 : std::max<int64_t>(0, last - window + 1);
-                            double sum = 0.0, expected[10] = {};
-                            for (int64_t i = first; i <= last; ++i) {
-                                double score = 0.0;
-                                for (int64_t d = 0; d < 10; ++d)
-                                    score += static_cast<double>(q[static_cast<std::size_t>(t * 60 + h * 10 + d)]) *
-                                             keys[static_cast<std::size_t>(i * 20 + kv + d)];
-                                const double weight = std::exp(4.0 * std::tanh(0.3 * score / 4.0));
-                                sum += weight;
-                                for (int64_t d = 0; d < 10; ++d)
-                                    expected[d] += weight * values[static_cast<std::size_t>(i * 20 + kv + d)];
-                            }
-                            for (int64_t d = 0; d < 10; ++d)
-                                worst = std::max(worst, std::abs(expected[d] / sum -
-                                                                 y[static_cast<std::size_t>(t * 60 + h * 10 + d)]));
-                        }
-                    CHECK(worst < (dtype == Dtype::f32 ? 1e-5 : 5e-3));
-                }
 }

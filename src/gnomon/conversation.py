@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gnomon.engine import generate
-from gnomon.token_ids import require_known_tokens
+from gnomon.token_ids import as_token_ids, require_known_tokens
 
 if TYPE_CHECKING:
     from gnomon.engine import Engine, Sampler, Session
@@ -86,7 +86,6 @@ class Conversation:
             [{"role": "system", "content": self._system}] if self._system else []
         )
         self._session = self._engine.session(self._capacity)
-        self._read: list[int] = []  # the tokens that the session holds, and perhaps one more
 
     def say(
         self, text: str, *, max_tokens: int, sampler: Sampler | None = None
@@ -96,10 +95,7 @@ class Conversation:
         prompt = self._tokenizer.encode(
             self._tokenizer.apply_chat_template(messages), add_special=False
         )
-        # At least the last token is read anew: the next one's probabilities come from it.
-        known = min(_common_prefix(self._read, prompt), self._session.length, len(prompt) - 1)
-        self._session.truncate(known)
-        self._read = list(prompt)
+        known = self._session.keep_prefix(as_token_ids(prompt))
         answer: list[str] = []
         try:
             for piece in stream_text(
@@ -111,20 +107,8 @@ class Conversation:
                 session=self._session,
             ):
                 answer.append(piece.text)
-                if piece.token is not None:
-                    self._read.append(piece.token)
                 yield piece
         finally:
             # Also when the reader stopped in the middle; a turn that failed leaves no trace.
             if answer:
                 self.messages = [*messages, {"role": "assistant", "content": "".join(answer)}]
-
-
-def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
-    """How many tokens both begin with."""
-    length = 0
-    for one, other in zip(left, right, strict=False):
-        if one != other:
-            break
-        length += 1
-    return length

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -101,12 +102,14 @@ def make_model(name: str = "tiny", tokenizer: Tokenizer | None = None) -> Simple
 
 @dataclass
 class Session:
-    length: int = 0
+    tokens: list[int] = field(default_factory=list)
     read: list[int] = field(default_factory=list)  # how many tokens each call made it read
 
-    def truncate(self, length: int) -> None:
-        assert length <= self.length
-        self.length = length
+    def keep_prefix(self, text: Any) -> int:
+        pairs = zip(self.tokens, text[:-1], strict=False)
+        known = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+        del self.tokens[known:]
+        return known
 
 
 @dataclass
@@ -186,7 +189,7 @@ def _open_model(spec: str | None = None) -> SimpleNamespace:
 def _generate(engine, prompt_ids, *, max_tokens, sampler=None, stop_ids=(), session=None):
     if session is not None:
         session.read.append(len(prompt_ids))
-        session.length += len(prompt_ids)
+        session.tokens.extend(prompt_ids)
     answer = [*ANSWER.encode(), EOS][:max_tokens]
     for count, token in enumerate(answer):
         if House.interrupt_after == count:
@@ -197,7 +200,7 @@ def _generate(engine, prompt_ids, *, max_tokens, sampler=None, stop_ids=(), sess
             reason = "stop_token" if token in stop_ids else "max_tokens"
         yield SimpleNamespace(token=token, log_probability=-0.5, stop_reason=reason)
         if session is not None and reason is None:
-            session.length += 1  # the last token is chosen but not read
+            session.tokens.append(token)  # the last token is chosen but not read
 
 
 def _perplexity(

@@ -22,7 +22,7 @@ from gnomon.errors import (
     UsageError,
 )
 
-VERBS = ("demo", "info", "compress", "eval", "generate", "chat")
+VERBS = ("demo", "info", "compress", "eval", "generate", "chat", "bench")
 
 
 def test_nothing_given_is_a_call_for_help(gnomon):

@@ -157,7 +157,7 @@ def test_learned_output_scales_run_as_they_decode(reference):
     inputs = rng.standard_normal((7, in_)).astype(np.float32)
     expected = inputs @ decode(coded[name]).T
     error = np.linalg.norm(factory.linear(name).multiply(inputs) - expected)
-    assert error < 0.01 * np.linalg.norm(expected)
+    assert error < 0.02 * np.linalg.norm(expected)  # inputs and products are rounded to bytes
 
 
 def test_unknown_codec_and_damage_are_model_errors(reference):

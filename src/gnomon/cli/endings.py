@@ -14,6 +14,8 @@ from typing import TextIO
 
 from gnomon.errors import GnomonError
 
+EXIT_NOT_FOUND = 7
+EXIT_FALSE = 8
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
 EXIT_CODES = {
@@ -24,6 +26,8 @@ EXIT_CODES = {
     4: "a text or data file is empty, too short, or not what it says it is",
     5: "the result cannot be written",
     6: "the prompt does not fit the model's context",
+    EXIT_NOT_FOUND: "no proof was found",
+    EXIT_FALSE: "the statement is false",
     EXIT_BUG: "a bug in gnomon: set GNOMON_TRACEBACK=1 to see where",
     EXIT_INTERRUPTED: "interrupted (Ctrl-C)",
 }

@@ -34,7 +34,10 @@ def render_help_pages() -> str:
     """All of docs/cli.md."""
     group: Any = typer.main.get_command(app)
     parts = [_OPENING]
-    parts += [_page(name, command) for name, command in group.commands.items()]
+    for name, command in group.commands.items():
+        # A verb may be a group of verbs, one level deep.
+        verbs = {f"{name} {verb}": part for verb, part in getattr(command, "commands", {}).items()}
+        parts += [_page(*page) for page in (verbs or {name: command}).items()]
     codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items())
     parts.append(f"## Exit codes\n\n| code | meaning |\n|---:|---|\n{codes}\n")
     return "\n".join(parts)
@@ -42,7 +45,9 @@ def render_help_pages() -> str:
 
 def _page(name: str, command: Any) -> str:
     arguments = [
-        f"[{part.metavar}]" for part in command.params if part.param_type_name == "argument"
+        part.metavar if part.required else f"[{part.metavar}]"
+        for part in command.params
+        if part.param_type_name == "argument"
     ]
     about = "\n\n".join(
         " ".join(paragraph.split()) for paragraph in command.help.split("\n\n")

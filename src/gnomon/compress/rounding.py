@@ -155,6 +155,7 @@ class WeightRounder:
         some = rotated[:SCALE_ROWS]
         some_scales = scales[: len(some)] if len(scales) > 1 else scales
         errors: dict[float, float] = {}
+        best = 1.0
         for pair in SCALE_FACTORS:
             parts = [(some, some_scales * np.float32(factor)) for factor in pair]
             coded = self._code(parts, bits, refinements=0)

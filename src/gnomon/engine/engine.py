@@ -9,6 +9,7 @@ Weights go into native layers once; a `Session` then holds the keys and values o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -20,11 +21,14 @@ from gnomon.errors import ContextError, ModelError, UsageError
 from gnomon.models.architectures import linear_groups
 from gnomon.models.config import ModelConfig
 from gnomon.models.model import Model
+from gnomon.token_ids import as_token_ids
 
 DEFAULT_CAPACITY = 4096  # tokens of a session if nothing else is asked for
 
 Session = _native.Session
-Cache = Literal["auto", "float32", "float16"]
+Cache = Literal["auto", "float32", "float16", "int8"]
+_CACHE_BYTES = {"float32": 4, "float16": 2, "int8": 1}  # a number
+_SCALE_BYTES = 4  # of each head and token, in an int8 cache
 
 
 class Engine:
@@ -60,32 +64,61 @@ class Engine:
         """An empty session for `capacity` tokens, by default the model's context up to 4096.
 
         `cache` is the form of keys and values; "auto" is float16 unless the engine's weights were
-        asked to be float32. Raises ContextError if the model's context is shorter.
+        asked to be float32, and "int8" takes half the memory of that. Raises ContextError if the
+        model's context is shorter, GnomonError if the cache does not fit into memory.
+        """
+        if capacity is None:
+            capacity = min(self.config.max_context, DEFAULT_CAPACITY)
+        needed_bytes = self.session_bytes(capacity, cache=cache)
+        require_memory(needed_bytes, f"A session for {capacity} tokens")
+        return _native.Session(self._decoder, capacity, self._cache_form(cache))
+
+    def session_bytes(self, capacity: int, *, cache: Cache = "auto") -> int:
+        """Memory that a session for `capacity` tokens takes once it is full; `session` says what it
+        raises.
         """
         limit = self.config.max_context
-        if capacity is None:
-            capacity = min(limit, DEFAULT_CAPACITY)
         if capacity < 1:
             raise UsageError(f"A session's capacity is {capacity}; expected at least 1 token.")
         if capacity > limit:
             raise ContextError(
                 f"A session for {capacity} tokens was asked for; the model's context is {limit}."
             )
-        if cache == "auto":
-            cache = "float32" if self._dense == "float32" else "float16"
-        if cache not in ("float32", "float16"):
-            raise UsageError(f"cache={cache!r}; expected auto, float32 or float16.")
-        require_memory(self._cache_bytes(capacity, cache), f"A session for {capacity} tokens")
-        return _native.Session(self._decoder, capacity, cache)
+        form = self._cache_form(cache)
+        head_bytes = self.config.head_dim * _CACHE_BYTES[form]
+        if form == "int8":
+            head_bytes += _SCALE_BYTES
+        return 2 * self.config.num_layers * self.config.num_kv_heads * head_bytes * capacity
 
     def owns(self, session: Session) -> bool:
         """Whether `session` is one of this engine's."""
         return session.belongs_to(self._decoder)
 
-    def _cache_bytes(self, capacity: int, cache: Cache) -> int:
-        config = self.config
-        numbers = 2 * config.num_layers * config.num_kv_heads * config.head_dim * capacity
-        return numbers * (4 if cache == "float32" else 2)
+    def forward_together(
+        self, readings: Sequence[tuple[Session, Sequence[int] | np.ndarray]]
+    ) -> np.ndarray:
+        """Let several sessions read on, each its own tokens; logits [sessions, vocab] after them.
+
+        Weights are read once for all of them, and the numbers are, to the last bit, those of
+        `session.forward` one by one. Call it once a step; sessions may come and go between calls.
+
+        Raises ValueError, and changes no session, if tokens are not the model's or do not fit, or a
+        session is named twice; UsageError if a session is another engine's.
+
+        >>> logits = engine.forward_together([(a, [4]), (b, [1, 2, 3])])  # doctest: +SKIP
+        """
+        if not all(self.owns(session) for session, _ in readings):
+            raise UsageError("A session is another engine's; make them with this engine.session().")
+        return _native.forward_together(
+            [session for session, _ in readings], [as_token_ids(tokens) for _, tokens in readings]
+        )
+
+    def _cache_form(self, cache: Cache) -> str:
+        if cache == "auto":
+            return "float32" if self._dense == "float32" else "float16"
+        if cache not in _CACHE_BYTES:
+            raise UsageError(f"cache={cache!r}; expected auto, {', '.join(_CACHE_BYTES)}.")
+        return cache
 
 
 def _build_decoder(config: ModelConfig, factory: LayerFactory, threads: int) -> _native.Decoder:

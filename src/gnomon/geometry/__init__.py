@@ -1,0 +1,7 @@
+"""Plane geometry: problems in AlphaGeometry's language, a deduction engine, checked proofs."""
+
+from gnomon.geometry.language import Problem, ProblemError, parse_problems
+from gnomon.geometry.proof import Proof
+from gnomon.geometry.solver import Solution, Status, solve
+
+__all__ = ["Problem", "ProblemError", "Proof", "Solution", "Status", "parse_problems", "solve"]

@@ -1,0 +1,170 @@
+"""Random diagrams of a problem, in double precision.
+
+A drawing has two sources of chance. `seed` moves what is free; `choice` decides between two
+intersections and on which side of a segment a point lies. Two diagrams with the same choice and
+different seeds are independent pictures of one configuration.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from random import Random
+
+from gnomon.errors import DataError
+from gnomon.geometry.language import Clause, Problem, Step
+from gnomon.geometry.loci import Circle, Locus, lies_on, meet
+from gnomon.geometry.predicates import TOLERANCE, Statement, cross, dot, holds
+
+_TRIES = 60
+_NEAREST = 1e-2  # two points closer than this, or lines at a smaller sine, are drawn anew
+_FURTHEST = 40.0
+
+Diagram = dict[str, complex]
+
+
+class DiagramError(DataError):
+    """No diagram can be drawn: the constructions contradict or degenerate, or say too much."""
+
+
+def draw(problem: Problem, *, seed: int, choice: int = 0) -> Diagram:
+    """One diagram in which every construction holds. Raises DiagramError."""
+    reason = ""
+    for attempt in range(_TRIES):
+        rng = Random(f"{seed}/{choice}/{attempt}")
+        choices = Random(f"{choice}/{attempt // 12}")
+        at: Diagram = {}
+        try:
+            for clause in problem.clauses:
+                at.update(_place(clause, at, rng, choices))
+            return at
+        except (ArithmeticError, ValueError) as error:
+            placed = len(at)
+            clause = next(c for c in problem.clauses if c.points[0] not in at)
+            reason = f"{_text(clause)} (after {placed} points): {error}"
+    raise DiagramError(
+        f"no diagram can be drawn in {_TRIES} tries; the last one failed at {reason}. "
+        "The construction is degenerate or contradictory"
+    )
+
+
+def draw_many(problem: Problem, *, seed: int, choice: int = 0) -> Iterator[Diagram]:
+    """Independent diagrams of one configuration, without end."""
+    for number in itertools.count():
+        yield draw(problem, seed=seed * 1000 + number, choice=choice)
+
+
+def _place(clause: Clause, at: Diagram, rng: Random, choices: Random) -> Diagram:
+    for step in clause.steps:
+        _require(step, at)
+    loci: list[Locus] = []
+    placements: list[tuple[complex, ...]] | None = None
+    for step in clause.steps:
+        construction = step.construction
+        known = [_value(step, name, at) for name in construction.known]
+        if construction.locus is not None:
+            loci.append(construction.locus(*known))
+        elif placements is None:
+            assert construction.place is not None
+            placements = construction.place(rng, *known)
+        else:
+            placements = _agreeing(placements, construction.place(rng, *known))  # type: ignore[misc]
+    if placements is None:
+        placements = _on_loci(loci, rng, choices)
+        loci = loci[2:]
+    on_all = [p for p in placements if all(lies_on(p[0], o, TOLERANCE * _FURTHEST) for o in loci)]
+    if not on_all:
+        raise ArithmeticError("over-constrained: no point satisfies all of it")
+    apart = [p for p in on_all if _is_apart(p, at)]
+    if not apart:
+        raise ArithmeticError("the point falls together with another one, or far away")
+    chosen = apart[choices.randrange(len(apart))]
+    names = (str(clause.steps[0].binding[name]) for name in clause.steps[0].construction.new)
+    placed = dict(zip(names, chosen, strict=True))
+    for step in clause.steps:
+        for fact in step.facts():
+            if not holds(fact, {**at, **placed}, tolerance=100 * TOLERANCE):
+                raise ArithmeticError(f"over-constrained: '{fact}' does not hold")
+    return placed
+
+
+def _on_loci(loci: list[Locus], rng: Random, choices: Random) -> list[tuple[complex, ...]]:
+    """Points on the first two loci, or a free point on the only one."""
+    if len(loci) >= 2:
+        return [(point,) for point in meet(loci[0], loci[1])]
+    return [(_somewhere(loci[0], rng, choices),)]
+
+
+def _somewhere(locus: Locus, rng: Random, choices: Random) -> complex:
+    if isinstance(locus, Circle):
+        turn = choices.randrange(6) + rng.uniform(0.05, 0.95)
+        return locus.centre + locus.radius * complex(
+            math.cos(turn * math.pi / 3), math.sin(turn * math.pi / 3)
+        )
+    where = choices.choice(["between", "between", "between", "after", "before"])
+    if where == "between" or locus.is_ray:
+        t = rng.uniform(0.2, 0.8)
+    else:
+        t = rng.uniform(1.2, 1.7) if where == "after" else rng.uniform(-0.7, -0.2)
+    return locus.start + locus.heading * t
+
+
+def _agreeing(
+    first: list[tuple[complex, ...]], second: list[tuple[complex, ...]]
+) -> list[tuple[complex, ...]]:
+    return [
+        p
+        for p in first
+        if any(all(abs(a - b) < TOLERANCE for a, b in zip(p, q, strict=True)) for q in second)
+    ]
+
+
+def _is_apart(points: tuple[complex, ...], at: Diagram) -> bool:
+    others = [*at.values(), *points]
+    return all(
+        abs(point) < _FURTHEST and sum(abs(point - other) < _NEAREST for other in others) == 1
+        for point in points
+    )
+
+
+def _value(step: Step, name: str, at: Diagram) -> complex | float:
+    bound = step.binding[name]
+    return at[bound] if isinstance(bound, str) else float(bound)
+
+
+def _require(step: Step, at: Diagram) -> None:
+    """What the construction needs holds here, and not only nearly. Raises ArithmeticError."""
+    for need in step.needs():
+        if not _is_met(need, at):
+            raise ArithmeticError(f"'{step.construction.name}' needs '{need}'")
+
+
+def _is_met(need: Statement, at: Diagram) -> bool:
+    points = [at[point] for point in need.points]
+    if need.predicate == "diff":
+        return abs(points[0] - points[1]) > _NEAREST
+    if need.predicate == "ncoll":
+        a, b, c = points
+        return _is_open(b - a, c - a) and _is_open(c - b, a - b)
+    if need.predicate == "npara":
+        a, b, c, d = points
+        return _is_open(b - a, d - c)
+    if need.predicate == "nperp":
+        a, b, c, d = points
+        return abs(dot(b - a, d - c)) > _NEAREST * abs(b - a) * abs(d - c)
+    return holds(need, at, tolerance=100 * TOLERANCE)
+
+
+def _is_open(u: complex, v: complex) -> bool:
+    return abs(cross(u, v)) > _NEAREST * abs(u) * abs(v)
+
+
+def _text(clause: Clause) -> str:
+    steps = ", ".join(
+        " ".join(
+            [step.construction.name, *(str(step.binding[p]) for p in step.construction.signature)]
+        )
+        for step in clause.steps
+    )
+    return f"'{' '.join(clause.points)} = {steps}'"

@@ -1,0 +1,260 @@
+"""The language of problems: clauses, then `?` and a goal.
+
+    a b c = triangle a b c; h = orthocenter h a b c ? perp a h b c
+
+It is the language of AlphaGeometry (Nature 2024). A clause names new points and the constructions
+that they satisfy; the new points may be repeated among a construction's arguments or left out.
+`name@x_y` is read, and the coordinates are dropped: gnomon draws its own diagrams. A line before
+the problem is its name; lines that start with `#` are comments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from gnomon.errors import DataError
+from gnomon.geometry.constructions import CONSTRUCTIONS, Construction
+from gnomon.geometry.naming import closest
+from gnomon.geometry.predicates import PREDICATES, Predicate, Statement
+
+MOST_POINTS = 64  # the native engine keeps sets of points in one machine word
+
+_TOKEN = re.compile(r"[^\s;,=?]+|[;,=?]")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:/\d+)?")
+
+
+class ProblemError(DataError):
+    """A problem that cannot be read; `line` and `column` count from 1."""
+
+    def __init__(self, message: str, *, line: int, column: int) -> None:
+        super().__init__(f"line {line}, column {column}: {message}")
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One construction with every parameter of its signature bound to a point or a number."""
+
+    construction: Construction
+    binding: dict[str, str | Fraction]
+
+    def facts(self) -> list[Statement]:
+        """What the construction gives, about this problem's points."""
+        return [fact.bind(self.binding) for fact in self.construction.facts]
+
+    def needs(self) -> list[Statement]:
+        """What must be so in a diagram before the construction can be drawn."""
+        return [need.bind(self.binding) for need in self.construction.needs]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clause:
+    """New points and what they satisfy together."""
+
+    points: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Clauses in the order in which they are drawn, and what is to be shown (None: nothing)."""
+
+    name: str
+    clauses: tuple[Clause, ...]
+    goal: Statement | None
+
+    @classmethod
+    def parse(cls, text: str) -> Problem:
+        """The one problem of `text`. Raises ProblemError.
+
+        >>> Problem.parse("a b = segment a b; m = midpoint m a b ? cong m a m b").points
+        ('a', 'b', 'm')
+        """
+        found = list(parse_problems(text))
+        if not found:
+            raise ProblemError("a problem was expected, and there is none", line=1, column=1)
+        if len(found) > 1:
+            raise ProblemError(
+                f"one problem was expected, and there are {len(found)}; give them one by one",
+                line=1,
+                column=1,
+            )
+        return found[0]
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """All points in the order in which they are named."""
+        return tuple(point for clause in self.clauses for point in clause.points)
+
+    def facts(self) -> list[Statement]:
+        """What all constructions give."""
+        return [fact for clause in self.clauses for step in clause.steps for fact in step.facts()]
+
+
+def parse_problems(text: str) -> Iterator[Problem]:
+    """Every problem of a file: a line with `=` is a problem, a line before it its name."""
+    name = ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if "=" in line or "?" in line:
+            yield _Reader(line, number).problem(name)
+            name = ""
+        elif name:
+            raise ProblemError(
+                "a problem was expected, such as 'a b c = triangle a b c ? cong a b a c'",
+                line=number,
+                column=1,
+            )
+        else:
+            name = line.strip()
+    if name:
+        raise ProblemError(
+            f"'{name[:40]}' is no problem: it has neither '=' nor '?'", line=1, column=1
+        )
+
+
+class _Reader:
+    """Reads one line, token by token."""
+
+    def __init__(self, line: str, number: int) -> None:
+        self._number = number
+        self._tokens = [(match.group(), match.start() + 1) for match in _TOKEN.finditer(line)]
+        self._tokens.append(("", len(line) + 1))
+        self._next = 0
+        self._points: list[str] = []
+
+    def problem(self, name: str) -> Problem:
+        clauses = []
+        if self._peek() not in ("?", ""):
+            clauses.append(self._clause())
+            while self._peek() == ";":
+                self._take()
+                if self._peek() in ("?", ""):
+                    break  # a last ';' is harmless
+                clauses.append(self._clause())
+        goal = None
+        if self._peek() == "?":
+            self._take()
+            goal = self._goal()
+        if self._peek() != "":
+            word, column = self._take()
+            self._fail(f"';', '?' or the end of the problem was expected, not '{word}'", column)
+        return Problem(name=name, clauses=tuple(clauses), goal=goal)
+
+    def _clause(self) -> Clause:
+        new = []
+        while self._peek() not in ("=", ";", ",", "?", ""):
+            word, column = self._take()
+            point = word.partition("@")[0]
+            if not re.fullmatch(r"[A-Za-z_]\w*'*", point):
+                self._fail(f"'{word}' is no name for a point; use letters and digits", column)
+            if point in self._points or point in new:
+                self._fail(f"point '{point}' is named twice", column)
+            new.append(point)
+        word, column = self._take()
+        if word != "=" or not new:
+            self._fail(f"new points and '=' were expected, not '{word or 'the end'}'", column)
+        if len(self._points) + len(new) > MOST_POINTS:
+            self._fail(f"more than {MOST_POINTS} points; gnomon takes no more", column)
+        steps = [self._step(new)]
+        while self._peek() == ",":
+            self._take()
+            steps.append(self._step(new))
+        self._points += new
+        return Clause(points=tuple(new), steps=tuple(steps))
+
+    def _step(self, new: list[str]) -> Step:
+        name, column = self._take()
+        construction = CONSTRUCTIONS.get(name)
+        if construction is None:
+            self._fail(
+                f"a construction was expected, not '{name or 'the end'}'"
+                f"{closest(name, CONSTRUCTIONS)}",
+                column,
+            )
+        if len(construction.new) != len(new):
+            self._fail(
+                f"'{name}' makes {len(construction.new)} point(s), and {len(new)} are named: "
+                f"{' '.join(new)}; its form is '{construction.usage()}'",
+                column,
+            )
+        arguments = self._words()
+        signature = construction.signature
+        if len(arguments) == len(signature):
+            parameters = signature
+        elif len(arguments) == len(signature) - len(construction.new):
+            parameters = tuple(part for part in signature if part not in construction.new)
+        else:
+            self._fail(
+                f"'{name}' takes {len(signature)} arguments ('{construction.usage()}'), "
+                f"and {len(arguments)} are given",
+                column,
+            )
+        binding: dict[str, str | Fraction] = {}
+        if parameters is not signature:
+            binding.update(zip(construction.new, new, strict=True))
+        for parameter, (word, at) in zip(parameters, arguments, strict=True):
+            if parameter in construction.new:
+                # Some problems write `c a b = triangle a b c`: the arguments say which is which.
+                if word not in new or word in binding.values():
+                    self._fail(f"a new point goes here ({' '.join(new)}), not '{word}'", at)
+                binding[parameter] = word
+            elif parameter in construction.numbers:
+                binding[parameter] = self._to_number(word, at)
+            else:
+                binding[parameter] = self._known(word, at)
+        return Step(construction=construction, binding=binding)
+
+    def _goal(self) -> Statement:
+        name, column = self._take()
+        predicate: Predicate | None = PREDICATES.get(name)
+        if predicate is None:
+            self._fail(
+                f"a predicate was expected, not '{name or 'the end'}'{closest(name, PREDICATES)}",
+                column,
+            )
+        words = self._words()
+        if len(words) != predicate.points + predicate.numbers:
+            self._fail(
+                f"'{name}' takes {predicate.points + predicate.numbers} arguments, "
+                f"and {len(words)} are given",
+                column,
+            )
+        points = tuple(self._known(word, at) for word, at in words[: predicate.points])
+        numbers = tuple(self._to_number(word, at) for word, at in words[predicate.points :])
+        problem = predicate.problem_of(points, numbers)
+        if problem:
+            self._fail(problem, column)
+        return Statement(predicate=name, points=points, numbers=numbers)
+
+    def _words(self) -> list[tuple[str, int]]:
+        words = []
+        while self._peek() not in ("=", ";", ",", "?", ""):
+            words.append(self._take())
+        return words
+
+    def _known(self, word: str, column: int) -> str:
+        if word not in self._points:
+            self._fail(f"point '{word}' is not known here{closest(word, self._points)}", column)
+        return word
+
+    def _to_number(self, word: str, column: int) -> Fraction:
+        if not _NUMBER.fullmatch(word) or word.endswith("/0") or len(word) > 18:
+            self._fail(f"a number such as 60 or 3/2 was expected, not '{word}'", column)
+        return Fraction(word)
+
+    def _peek(self) -> str:
+        return self._tokens[self._next][0]
+
+    def _take(self) -> tuple[str, int]:
+        token = self._tokens[self._next]
+        self._next = min(self._next + 1, len(self._tokens) - 1)
+        return token
+
+    def _fail(self, message: str, column: int):
+        raise ProblemError(message, line=self._number, column=column)

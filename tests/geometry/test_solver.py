@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from gnomon.errors import DataError, UsageError
+from gnomon.geometry import Problem, Status, parse_problems, solve
+from gnomon.geometry.diagram import DiagramError, draw
+from gnomon.geometry.predicates import Statement, holds
+from gnomon.geometry.solver import make_state, to_native
+
+PROBLEMS = {
+    problem.name: problem
+    for problem in parse_problems((Path(__file__).parent / "problems.txt").read_text("utf-8"))
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_solves(name: str):
+    solution = solve(PROBLEMS[name])
+    assert (solution.status, solution.refusal) == (Status.PROVED, "")
+    assert str(solution.proof).endswith("]")
+
+
+def test_false_statements_are_never_proved():
+    """Goals with one point exchanged for another: most become false, and none is proved."""
+    rng = Random(8)
+    wrong = 0
+    for problem in PROBLEMS.values():
+        assert problem.goal is not None
+        pictures = [draw(problem, seed=seed) for seed in (21, 22)]
+        for _ in range(6):
+            points = list(problem.goal.points)
+            points[rng.randrange(len(points))] = rng.choice(problem.points)
+            goal = Statement(problem.goal.predicate, tuple(points))
+            pairs = zip(points[::2], points[1::2], strict=False)
+            if len(set(points)) < 3 or any(one == other for one, other in pairs):
+                continue
+            if all(holds(goal, at) for at in pictures):
+                continue
+            changed = Problem(name="", clauses=problem.clauses, goal=goal)
+            solution = solve(changed, time_s=2)
+            assert solution.status is not Status.PROVED or not solution.is_every_choice, str(goal)
+            assert solution.refusal == "", str(goal)
+            wrong += solution.status is Status.FALSE
+    assert wrong > 20
+
+
+def test_a_theorem_about_one_of_two_intersections():
+    """The other one makes a parallelogram."""
+    text = "d c b = triangle d c b; a = eqdistance a d c b, on_pline a b d c ? cyclic a b c d"
+    solution = solve(Problem.parse(text))
+    assert (solution.status, solution.is_every_choice) == (Status.PROVED, False)
+
+
+def test_a_counterexample_is_shown():
+    problem = Problem.parse("a b c = triangle a b c ? cong a b a c")
+    solution = solve(problem)
+    assert solution.status is Status.FALSE
+    assert not holds(Statement("cong", ("a", "b", "a", "c")), solution.diagram)
+
+
+def test_true_but_out_of_reach():
+    text = "a b c = triangle a b c; e f = trisect e f b a c; g h = trisect g h c b a; "
+    text += (
+        "i j = trisect i j a c b; k = intersection_ll k b g c j; l = intersection_ll l a f c i; "
+    )
+    text += "m = intersection_ll m a e b h ? cong k l k m"
+    assert solve(Problem.parse(text)).status is Status.NOT_FOUND
+
+
+def test_no_time():
+    hard = PROBLEMS["translated_imo_2003_p4"]
+    assert solve(hard, time_s=0).status is Status.NOT_FOUND
+    with pytest.raises(UsageError, match="0 seconds or more"):
+        solve(hard, time_s=float("nan"))
+
+
+def test_no_goal():
+    with pytest.raises(DataError, match="no goal"):
+        solve(Problem.parse("a b = segment a b"))
+
+
+def test_impossible_figures():
+    with pytest.raises(DiagramError):
+        solve(
+            Problem.parse("a b = segment a b; c = on_line c a b; d = foot d a b c ? cong a b a c")
+        )
+
+
+def test_the_same_seed_gives_the_same_proof():
+    problem = PROBLEMS["translated_imo_2012_p1"]
+    assert solve(problem, seed=4).proof == solve(problem, seed=4).proof
+
+
+def test_a_saturated_state_is_a_start():
+    """A copy with one more point knows the theorem; the original is as it was."""
+    before = Problem.parse("a b c = triangle a b c; m = midpoint m a b")
+    after = Problem.parse("a b c = triangle a b c; m = midpoint m a b; n = midpoint n a c")
+    diagrams = tuple(draw(after, seed=seed) for seed in (1, 2))
+    state = make_state(before, diagrams)
+    assert state.saturate(1.0)
+    facts = state.facts
+    more = state.copy()
+    more.add_point(*(at["n"] for at in diagrams))
+    for fact in after.facts()[len(before.facts()) :]:
+        more.give(to_native(fact, after.points))
+    assert more.saturate(1.0)
+    assert more.knows(to_native(Statement("para", ("m", "n", "b", "c")), after.points))
+    assert (state.points, state.facts) == (4, facts)
+
+
+def test_the_native_state_refuses_nonsense():
+    problem = Problem.parse("a b c = triangle a b c")
+    state = make_state(problem, tuple(draw(problem, seed=seed) for seed in (1, 2)))
+    for said, message in [
+        (("nothing", [0], 0, 1), "no such predicate"),
+        (("coll", [0, 1], 0, 1), "takes 3 points"),
+        (("coll", [0, 1, 7], 0, 1), "No such point"),
+        (("coll", [0, 1, 1], 0, 1), "twice"),
+        (("coll", [0, 1, 2], 0, 1), "contradict"),
+        (("rconst", [0, 1, 0, 2], -1, 2), "positive"),
+        (("aconst", [0, 1, 0, 2], 1, 0), "denominator"),
+        (("rconst", [0, 1, 0, 2], 53, 1), "primes up to 47"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            state.give(said)
+    with pytest.raises(ValueError, match="fall together"):
+        state.add_point(*itertools.repeat(draw(problem, seed=1)["a"], 2))
