@@ -14,11 +14,11 @@ from gnomon.codecs import trellis
 from record import print_table, publish
 
 
-def measure(bits: int, *, sequences: int, seed: int) -> dict[str, float]:
-    """The error on `sequences` · 256 fresh numbers, and how fast they were coded."""
+def measure(bits: int, *, blocks: int, seed: int) -> dict[str, float]:
+    """The error on `blocks` · 32 fresh numbers, and how fast they were coded."""
     table, unit = trellis.gaussian_table(bits)
     rng = np.random.default_rng([seed, bits])
-    numbers = rng.standard_normal((sequences, trellis.SEQUENCE), dtype=np.float32)
+    numbers = rng.standard_normal((blocks, trellis.BLOCK), dtype=np.float32)
     start = time.perf_counter()
     _, values = trellis.encode(numbers, table * np.float32(unit), bits=bits)
     seconds = time.perf_counter() - start
@@ -35,15 +35,15 @@ def measure(bits: int, *, sequences: int, seed: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sequences", type=int, default=40_000)
+    parser.add_argument("--blocks", type=int, default=320_000)
     parser.add_argument("--seed", type=int, default=2024)
     parser.add_argument("--keep", action="store_true", help="write benchmarks/results/")
     options = parser.parse_args()
-    rows = [measure(bits, sequences=options.sequences, seed=options.seed) for bits in trellis.BITS]
+    rows = [measure(bits, blocks=options.blocks, seed=options.seed) for bits in trellis.BITS]
     print_table(rows)
     publish(
         "gaussian_error",
-        {"rows": rows, "numbers": options.sequences * trellis.SEQUENCE, "seed": options.seed},
+        {"rows": rows, "numbers": options.blocks * trellis.BLOCK, "seed": options.seed},
         is_kept=options.keep,
     )
 

@@ -20,7 +20,7 @@ from gnomon.models.config import ModelConfig
 
 SLOWDOWN = 1.35
 TUNED_TOKENS = 32_768  # forward and backward, and half as many forward; see `tuning`
-CODING_FLOPS = 10_000  # the search for the codes of one weight, counted as products
+CODING_FLOPS = 20_000  # the search for the codes of one weight, counted as products
 
 
 def expected_seconds(
