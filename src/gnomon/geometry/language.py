@@ -90,6 +90,12 @@ class Problem:
         """All points in the order in which they are named."""
         return tuple(point for clause in self.clauses for point in clause.points)
 
+    def extended(self, text: str) -> Problem:
+        """The problem with further clauses, as they are written: `m = midpoint m a b`."""
+        reader = _Reader(text, 1, known=self.points)
+        clauses = (*self.clauses, *reader.problem(self.name).clauses)
+        return Problem(name=self.name, clauses=clauses, goal=self.goal)
+
     def facts(self) -> list[Statement]:
         """What all constructions give."""
         return [fact for clause in self.clauses for step in clause.steps for fact in step.facts()]
@@ -121,12 +127,12 @@ def parse_problems(text: str) -> Iterator[Problem]:
 class _Reader:
     """Reads one line, token by token."""
 
-    def __init__(self, line: str, number: int) -> None:
+    def __init__(self, line: str, number: int, *, known: tuple[str, ...] = ()) -> None:
         self._number = number
         self._tokens = [(match.group(), match.start() + 1) for match in _TOKEN.finditer(line)]
         self._tokens.append(("", len(line) + 1))
         self._next = 0
-        self._points: list[str] = []
+        self._points: list[str] = list(known)
 
     def problem(self, name: str) -> Problem:
         clauses = []
