@@ -21,11 +21,11 @@ Diagrams::Point circumcentre(Diagrams::Point a, Diagrams::Point b, Diagrams::Poi
 
 bool is_on(const Diagrams& diagrams, int d, const FigureLine& line, Diagrams::Point x) {
     const Diagrams::Point a = diagrams.at(d, line.a), along = diagrams.at(d, line.b) - a;
-    return std::abs(cross(along, x - a)) < kNear * std::abs(along);
+    return std::abs(cross(along, x - a)) < kNear * diagrams.length(d, pair_of(line.a, line.b));
 }
 
 bool is_on(int d, const FigureCircle& circle, Diagrams::Point x) {
-    return std::abs(std::abs(x - circle.centres[d]) - circle.radii[d]) < kNear;
+    return std::abs(std::norm(x - circle.centres[d]) - circle.radii[d] * circle.radii[d]) < 2 * kNear * circle.radii[d];
 }
 
 double half_turns(Diagrams::Point along) {
@@ -113,17 +113,42 @@ Figure::Figure(const Diagrams& diagrams, const Candidates& candidates)
     }
     for (int i = 0; i < static_cast<int>(circles_.size()); ++i)
         for (const int point : points_of(circles_[i].points)) circles_through_[point].push_back(i);
+    for (const FigureLine& line : lines_) {
+        const Diagrams::Point a = diagrams.at(0, line.a);
+        const Diagrams::Point along = (diagrams.at(0, line.b) - a) / diagrams.length(0, pair_of(line.a, line.b));
+        normal_x_.push_back(-along.imag());
+        normal_y_.push_back(along.real());
+        offset_.push_back(cross(along, a));
+    }
+    for (const FigureCircle& circle : circles_) {
+        centre_x_.push_back(circle.centres[0].real());
+        centre_y_.push_back(circle.centres[0].imag());
+        square_.push_back(circle.radii[0] * circle.radii[0]);
+        square_tolerance_.push_back(2 * kNear * circle.radii[0]);
+    }
     std::sort(directions_.begin(), directions_.end());
     lengths_ = candidates.different_lengths;
 }
 
 bool Figure::is_free(const Diagrams::Point (&places)[kDiagrams]) const {
     for (int d = 0; d < kDiagrams; ++d) {
-        if (!(std::abs(places[d]) < kFurthest)) return false;
+        if (!(std::norm(places[d]) < kFurthest * kFurthest)) return false;
         for (int point = 0; point < diagrams_.size(); ++point)
-            if (std::abs(diagrams_.at(d, point) - places[d]) < kApart) return false;
+            if (std::norm(diagrams_.at(d, point) - places[d]) < kApart * kApart) return false;
     }
     return true;
+}
+
+int Figure::hits(Diagrams::Point place) const {
+    const double x = place.real(), y = place.imag();
+    int found = 0;
+    for (size_t i = 0; i < offset_.size(); ++i)
+        found += std::abs(normal_x_[i] * x + normal_y_[i] * y - offset_[i]) < kNear;
+    for (size_t i = 0; i < square_.size(); ++i) {
+        const double u = x - centre_x_[i], v = y - centre_y_[i];
+        found += std::abs(u * u + v * v - square_[i]) < square_tolerance_[i];
+    }
+    return found;
 }
 
 Incidences Figure::incidences(const Diagrams::Point (&places)[kDiagrams]) const {

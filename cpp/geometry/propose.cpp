@@ -104,13 +104,14 @@ class Collector {
     template <class Place>
     void add(Form form, std::array<int, 6> points, const Place& place, bool is_rare = false) {
         PointSet used = 0;
-        for (const int point : points)
-            if (point >= 0) used |= bit(point);
+        for (const int point : points) used |= point >= 0 ? bit(point) : 0;
         if (!is_wanted(used)) return;
         Proposal made{form, {}, {place(0), place(1)}, 0};
+        made.points.fill(-1);
         if (!figure_.is_free(made.places)) return;
-        Incidences found = figure_.incidences(made.places);
         const FormInfo& info = kInfos[form];
+        if (is_rare && figure_.hits(made.places[0]) <= info.lines + info.circles) return;
+        Incidences found = figure_.incidences(made.places);
         const int all_lines = found.lines + found.long_lines, all_circles = found.circles + found.three_circles;
         const int extra = std::max(0, all_lines - info.lines) + std::max(0, all_circles - info.circles);
         if (is_rare && extra == 0) return;
@@ -206,6 +207,7 @@ class Collector {
                 if (!is_long && size() > 12) continue;
                 for (const FigureLine& other : figure_.lines()) {
                     if ((other.points & bit(p)) || &other == &line) continue;
+                    if (!is_long && count(other.points) == 2) continue;
                     const auto [c, e] = named(other);
                     const auto meet_along = [&, a = a, b = b, c = c, e = e](int d, Point turn) {
                         return meet(at(d, a), at(d, b) - at(d, a), at(d, p), (at(d, e) - at(d, c)) * turn);

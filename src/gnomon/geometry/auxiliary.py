@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Native = tuple[str, list[int], int, int]  # a statement as the native engine takes it
 
 # In nats. A point more has to be e times as promising; among one state's proposals the rank decides.
-_POINT_COST = 1.0
+_POINT_COST = 2.0
 _MOST_FIRST, _MOST_LATER = 4000, 500  # proposals about the given figure, and about the newest point
 
 
