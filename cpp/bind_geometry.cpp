@@ -113,20 +113,29 @@ std::vector<Proposed> propose_points(const State& state, const Said& said, bool 
     return all;
 }
 
-// A copy with one more point, saturated again, and whether the goal is known there.
-std::pair<State, bool> extend(const State& state, std::complex<double> first, std::complex<double> second,
-                              const std::vector<Said>& facts, const Said& said, double time_s) {
-    const int size = state.diagrams().size() + 1;
-    std::vector<Statement> statements;
-    for (const Said& fact : facts) statements.push_back(to_statement(fact, size));
+// A point's places and what is given of it.
+using NewPoint = std::tuple<std::complex<double>, std::complex<double>, std::vector<Said>>;
+
+// A copy with more points, saturated again, and whether the goal is known there.
+std::pair<State, bool> extend(const State& state, const std::vector<NewPoint>& points, const Said& said,
+                              double time_s) {
+    int size = state.diagrams().size();
+    std::vector<std::vector<Statement>> given;
+    for (const auto& [first, second, facts] : points) {
+        ++size;
+        given.emplace_back();
+        for (const Said& fact : facts) given.back().push_back(to_statement(fact, size));
+    }
     const Statement goal = to_statement(said, size);
     nb::gil_scoped_release release;
     State extended(state);
-    extended.add_point({first, second});
-    for (const Statement& statement : statements) {
-        if (!extended.diagrams().agree(statement))
-            throw std::invalid_argument("The diagrams contradict a given fact.");
-        extended.add(statement, Rule::kGiven);
+    for (size_t i = 0; i < points.size(); ++i) {
+        extended.add_point({std::get<0>(points[i]), std::get<1>(points[i])});
+        for (const Statement& statement : given[i]) {
+            if (!extended.diagrams().agree(statement))
+                throw std::invalid_argument("The diagrams contradict a given fact.");
+            extended.add(statement, Rule::kGiven);
+        }
     }
     saturate(extended, goal, time_s);
     const bool is_solved = is_proved(extended, goal);
@@ -164,8 +173,8 @@ void bind_geometry(nb::module_& m) {
         .def("saturate", &run_to_the_end, nb::arg("time_s"), "False where the time did not suffice.")
         .def("propose", &propose_points, nb::arg("goal"), nb::arg("newest_only"), nb::arg("most"),
              "(form, points, first place, second place, score), best first. See cpp/geometry/propose.h.")
-        .def("extend", &extend, nb::arg("first"), nb::arg("second"), nb::arg("facts"), nb::arg("goal"),
-             nb::arg("time_s"), "A copy with one more point and what is given of it, saturated; is the goal known?")
+        .def("extend", &extend, nb::arg("points"), nb::arg("goal"), nb::arg("time_s"),
+             "A copy with more points (first place, second place, facts), saturated; is the goal known?")
         .def("knows", &knows, nb::arg("statement"))
         .def("prove", &prove, nb::arg("statement"),
              "(statement, rule, [(step, equation, coefficient)]) for every step. See cpp/geometry/proof.h.")

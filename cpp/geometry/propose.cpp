@@ -77,11 +77,13 @@ class Collector {
             double objects = 0;
             for (const int line : figure_.lines_through(point)) objects += count(figure_.lines()[line].points) > 2;
             for (const int circle : figure_.circles_through(point)) objects += figure_.circles()[circle].is_drawn;
-            salience_[point] = 0.25 * std::min(objects, 6.0);
+            const double age = 1.0 - static_cast<double>(point) / diagrams.size();
+            salience_[point] = 0.25 * std::min(objects, 6.0) + (newest_ & bit(point) ? 0.8 : 0.8 * age);
         }
         if (!goal) return;
-        for (const int8_t point : goal->points)
-            if (point >= 0) salience_[point] += salience_[point] > 10 ? 0 : 0.8;
+        PointSet mentioned = 0;
+        for (const int8_t point : goal->points) mentioned |= point >= 0 ? bit(point) : 0;
+        for (const int point : points_of(mentioned)) salience_[point] += 0.8;
     }
 
     std::vector<Proposal> proposals;
@@ -345,7 +347,7 @@ std::vector<Proposal> propose(const Diagrams& diagrams, const Candidates& candid
             ++different;
             descriptions.push_back(0);
         }
-        proposal.score -= 2.0 * descriptions[place]++;
+        proposal.score -= 1.2 * std::log2(1.0 + descriptions[place]++);
     }
     std::stable_sort(all.begin(), all.end(), is_better);
     if (static_cast<int>(all.size()) > most) all.resize(static_cast<size_t>(most));

@@ -8,7 +8,7 @@ namespace {
 
 constexpr const char* kRuleNames[] = {
     "given",         "directions",     "ratios",       "lengths",       "same line",     "same circle",
-    "centre",        "AA",             "SAS",          "SSS",           "SSA",           "parallels",
+    "centre",        "two chords",     "AA",             "SAS",          "SSS",           "SSA",           "parallels",
     "line ratios",   "parallels back", "bisector",     "bisector back", "right angle",   "equal chords",
     "parallel chords", "trapezoid", "arc middle", "between",      "midpoint",     "circle",        "congruent",
 };

@@ -19,6 +19,7 @@ enum class Rule : uint8_t {
     kSameLine,         // two points of a line decide it
     kSameCircle,       // three points of a circle decide it
     kCentre,           // equal radii
+    kTwoChords,        // a point on the perpendicular bisectors of two chords is the centre
     kAngleAngle,
     kSideAngleSide,
     kSideSideSide,

@@ -17,7 +17,9 @@ from gnomon.geometry.configuration import (
     find_counterexample,
 )
 from gnomon.geometry.diagram import Diagram, DiagramError, draw_many
+from gnomon.geometry.drawing import clarity
 from gnomon.geometry.language import MOST_POINTS, Clause, Problem
+from gnomon.geometry.minimise import minimise
 from gnomon.geometry.native import make_state, proof_of, to_native
 from gnomon.geometry.proof import Proof
 from gnomon.search import Outcome, search
@@ -77,9 +79,11 @@ def solve(
     threads: int = 1,
     seed: int = 0,
     points: Points = "heuristic",
+    minimise_s: float = 2.0,
 ) -> Solution:
     """Deduce the goal of `problem`, with auxiliary points where it does not follow without
-    (`points="none"`: without). A proof is returned only if the checker accepts it.
+    (`points="none"`: without). A proof is returned only if the checker accepts it; `minimise_s`
+    goes into making it shorter.
 
     >>> text = "a b c = triangle a b c; h = orthocenter h a b c ? perp c h a b"
     >>> solve(Problem.parse(text)).status.value
@@ -112,7 +116,7 @@ def solve(
             is_every_choice=True,
         )
     state = make_state(problem, found.diagrams)
-    judge = _Judge(problem, found, seed=seed + 1)
+    judge = _Judge(problem, found, seed=seed + 1, minimise_s=minimise_s)
     accepted = None
     if state.solve(judge.goal, time_s=remaining_s()):
         accepted = judge.accept(Figure(state))
@@ -145,7 +149,7 @@ def solve(
 def _add_points(
     state: GeometryState, judge: _Judge, *, time_s: float, threads: int
 ) -> Outcome[_Accepted]:
-    proposer = HeuristicProposer(judge.goal)
+    proposer = HeuristicProposer(judge.goal, seed=judge.seed)
     return search(
         Figure(state),
         proposer,
@@ -160,22 +164,48 @@ def _add_points(
 class _Judge:
     """Lets the checker decide about a figure in which the engine takes the goal for known."""
 
-    def __init__(self, problem: Problem, found: Configuration, *, seed: int) -> None:
+    def __init__(
+        self, problem: Problem, found: Configuration, *, seed: int, minimise_s: float
+    ) -> None:
         assert problem.goal is not None
         self.goal = to_native(problem.goal, problem.points)
         self.refusal = ""
+        self._goal = problem.goal
         self._problem = problem
-        self._choice = found.choice
-        self._seed = seed
+        self._found = found
+        self.seed = seed
+        self._minimise_s = minimise_s
 
     def accept(self, figure: Figure) -> _Accepted | None:
         """The checked proof, with the added points that it needs; None where it is refused."""
         names = list(self._problem.points)
         texts = []
+        diagrams = [dict(at) for at in self._found.diagrams[:2]]
         for point, name in zip(figure.added, _new_names(names), strict=False):
             texts.append(clause_of(point, name, names))
             names.append(name)
+            for at, place in zip(diagrams, point.places, strict=True):
+                at[name] = place
         proof = proof_of(figure.state, self.goal, names)
+        first = self._judge(proof, texts)
+        if first is None:
+            return None
+        proofs = minimise(
+            proof,
+            goal=self._goal,
+            facts=first.problem.facts(),
+            diagrams=diagrams,
+            added=[point for clause in first.added for point in clause.points],
+            seed=self.seed,
+            time_s=self._minimise_s,
+        )
+        for proof in proofs[:-1]:
+            shorter = self._judge(proof, texts)
+            if shorter is not None and shorter.is_every_choice >= first.is_every_choice:
+                return shorter
+        return first
+
+    def _judge(self, proof: Proof, texts: list[str]) -> _Accepted | None:
         texts = _needed(texts, proof)
         problem = self._problem.extended("; ".join(texts)) if texts else self._problem
         try:
@@ -197,17 +227,17 @@ class _Judge:
         A fresh diagram may show another configuration: the other of two intersections, another
         order of points on a line. Then the proof is for that in which all its steps are true.
         """
-        pictures = draw_many(problem, seed=self._seed, choice=self._choice)
+        pictures = draw_many(problem, seed=self.seed, choice=self._found.choice)
         fresh = list(itertools.islice(pictures, _FRESH))
         try:
             check(proof, problem, fresh[:_PICTURES])
-            return fresh[0], True
+            return max((at for at in fresh if is_true_in(proof, at)), key=clarity), True
         except ProofRejected:
             alike = [at for at in fresh if is_true_in(proof, at)]
             if len(alike) < _PICTURES:
                 raise
             check(proof, problem, alike)
-            return alike[0], False
+            return max(alike, key=clarity), False
 
 
 def _new_names(used: list[str]) -> Any:
