@@ -1,6 +1,7 @@
 // Bindings of the geometry engine: names become kinds here, the work is done in cpp/geometry/.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/complex.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "geometry/proof.h"
+#include "geometry/propose.h"
 #include "geometry/saturate.h"
 
 namespace nb = nanobind;
@@ -91,6 +93,55 @@ bool knows(State& state, const Said& said) {
     return is_proved(state, to_statement(said, state.diagrams().size()));
 }
 
+// A form, its points, the places in both diagrams, the score.
+using Proposed = std::tuple<int, std::vector<int>, std::complex<double>, std::complex<double>, double>;
+
+std::vector<Proposed> propose_points(const State& state, const Said& said, bool newest_only, int most) {
+    const Statement goal = to_statement(said, state.diagrams().size());
+    std::vector<Proposal> found;
+    {
+        nb::gil_scoped_release release;
+        found = propose(state.diagrams(), state.candidates, goal, newest_only, most);
+    }
+    std::vector<Proposed> all;
+    for (const Proposal& proposal : found) {
+        std::vector<int> points;
+        for (const int8_t point : proposal.points)
+            if (point >= 0) points.push_back(point);
+        all.emplace_back(proposal.form, std::move(points), proposal.places[0], proposal.places[1], proposal.score);
+    }
+    return all;
+}
+
+// A point's places and what is given of it.
+using NewPoint = std::tuple<std::complex<double>, std::complex<double>, std::vector<Said>>;
+
+// A copy with more points, saturated again, and whether the goal is known there.
+std::pair<State, bool> extend(const State& state, const std::vector<NewPoint>& points, const Said& said,
+                              double time_s) {
+    int size = state.diagrams().size();
+    std::vector<std::vector<Statement>> given;
+    for (const auto& [first, second, facts] : points) {
+        ++size;
+        given.emplace_back();
+        for (const Said& fact : facts) given.back().push_back(to_statement(fact, size));
+    }
+    const Statement goal = to_statement(said, size);
+    nb::gil_scoped_release release;
+    State extended(state);
+    for (size_t i = 0; i < points.size(); ++i) {
+        extended.add_point({std::get<0>(points[i]), std::get<1>(points[i])});
+        for (const Statement& statement : given[i]) {
+            if (!extended.diagrams().agree(statement))
+                throw std::invalid_argument("The diagrams contradict a given fact.");
+            extended.add(statement, Rule::kGiven);
+        }
+    }
+    saturate(extended, goal, time_s);
+    const bool is_solved = is_proved(extended, goal);
+    return {std::move(extended), is_solved};
+}
+
 std::vector<Step> prove(State& state, const Said& said) {
     const Statement goal = to_statement(said, state.diagrams().size());
     if (!is_proved(state, goal)) throw std::invalid_argument("The statement is not known.");
@@ -106,6 +157,9 @@ std::vector<Step> prove(State& state, const Said& said) {
 }  // namespace
 
 void bind_geometry(nb::module_& m) {
+    m.def("geometry_proposal_forms", [] {
+        return std::vector<std::string>(proposal_forms().begin(), proposal_forms().end());
+    }, "The constructions that GeometryState.propose names by number.");
     nb::class_<State>(m, "GeometryState", "What is known about a figure. See cpp/geometry/state.h.")
         .def("__init__", [](State* self, const Places& first, const Places& second) {
                  new (self) State(make_state(first, second));
@@ -117,6 +171,10 @@ void bind_geometry(nb::module_& m) {
         .def("give", &give, nb::arg("fact"), "Adds a given fact, which both diagrams must show.")
         .def("solve", &run, nb::arg("goal"), nb::arg("time_s"), "Applies the rules until the goal is known.")
         .def("saturate", &run_to_the_end, nb::arg("time_s"), "False where the time did not suffice.")
+        .def("propose", &propose_points, nb::arg("goal"), nb::arg("newest_only"), nb::arg("most"),
+             "(form, points, first place, second place, score), best first. See cpp/geometry/propose.h.")
+        .def("extend", &extend, nb::arg("points"), nb::arg("goal"), nb::arg("time_s"),
+             "A copy with more points (first place, second place, facts), saturated; is the goal known?")
         .def("knows", &knows, nb::arg("statement"))
         .def("prove", &prove, nb::arg("statement"),
              "(statement, rule, [(step, equation, coefficient)]) for every step. See cpp/geometry/proof.h.")

@@ -1,9 +1,11 @@
 // What two diagrams suggest: the only things the rules try to prove.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "geometry/diagrams.h"
+#include "geometry/groups.h"
 
 namespace gnomon::geometry {
 
@@ -14,14 +16,18 @@ struct Triple {
     int8_t turn;  // of the triangle abc in the first diagram: +1 or -1
 };
 
-// Triples of one shape. `parent` joins those proved similar (a union-find).
-struct Shape {
-    std::vector<Triple> members;
-    std::vector<int> parent;
-    int classes;  // how many are still apart
-
+// Triples by shape, and which of one shape are proved similar (a union-find).
+class Shapes : public Groups<Triple> {
+  public:
+    void add(uint64_t key, const Triple& triple);
     int find(int member);
-    void join(int one, int other);
+    void join(int shape, int one, int other);
+    // Whether some of a shape are still apart.
+    bool is_open(int shape) const { return classes_[shape] > 1; }
+    bool is_root(int member) const { return parent_[member] == member; }
+
+  private:
+    std::vector<int> parent_, classes_;
 };
 
 // Points at equal distance from a centre.
@@ -59,16 +65,18 @@ struct Candidates {
     std::vector<PointSet> lines;    // three points or more
     std::vector<PointSet> circles;  // four points or more
     std::vector<CentredCircle> centred;
-    std::vector<Shape> triangles, collinear;
+    Shapes triangles, collinear;
     std::vector<Bisector> bisectors;
     std::vector<RightAngle> right_angles;
     std::vector<EqualChords> chords;
     std::vector<ArcMiddle> arc_middles;
-    std::vector<std::vector<int>> equal_pairs;  // pairs of points, by length
+    Groups<int> lengths;  // pairs of points, by length
     std::vector<PairRatio> ratios;
-};
+    std::vector<std::pair<double, int>> different_lengths;  // in the first diagram, with a pair each; in order
 
-Candidates find_candidates(const Diagrams& diagrams);
+    // Adds all that involves the diagrams' newest point, number `point`, and no later one.
+    void extend(const Diagrams& diagrams, int point);
+};
 
 // The points of a set, in order.
 std::vector<int> points_of(PointSet set);

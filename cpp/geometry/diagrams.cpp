@@ -1,6 +1,7 @@
 #include "geometry/diagrams.h"
 
 #include <cmath>
+#include <iterator>
 #include <stdexcept>
 
 namespace gnomon::geometry {
@@ -14,6 +15,13 @@ double cross(Diagrams::Point u, Diagrams::Point v) { return u.real() * v.imag() 
 bool is_whole(double half_turns) { return std::abs(half_turns - std::round(half_turns)) < kTolerance; }
 
 }  // namespace
+
+Diagrams::Diagrams() {
+    for (int diagram = 0; diagram < kDiagrams; ++diagram) {
+        lengths_[diagram].assign(std::begin(kPrimes), std::end(kPrimes));
+        directions_[diagram].assign(kPrimeCount, 0.0);
+    }
+}
 
 void Diagrams::add(const Point (&places)[kDiagrams]) {
     if (size() == kMostPoints) throw std::invalid_argument("at most 64 points");
@@ -73,30 +81,21 @@ bool Diagrams::agrees(int diagram, const Statement& statement) const {
         if (statement.kind == Kind::kCyclic && are_collinear(p[0], p[1], p[2])) return false;
         return is_whole(sum);
     }
-    double sum = 0;
-    switch (statement.kind) {
-        case Kind::kMidp:
-            return agrees(diagram, Statement::of(Kind::kColl, {p[0], p[1], p[2]})) &&
-                   agrees(diagram, Statement::of(Kind::kCong, {p[0], p[1], p[0], p[2]}));
-        case Kind::kSum:
-            return agrees(diagram, Statement::of(Kind::kColl, {p[0], p[1], p[2]})) && is_between(p[0], p[1], p[2]);
-        case Kind::kRconst:
-            sum = -std::log(number);
-            [[fallthrough]];
-        default:
-            for (const TableEquation& equation : consequences(statement)) {
-                if (statement.kind == Kind::kLconst) sum = -std::log(number);
-                for (const Term& term : equation.equation)
-                    if (term.variable < kPairs)
-                        sum += static_cast<double>(term.coefficient) *
-                               (equation.table == TableId::kDirections ? turns[term.variable]
-                                                                       : std::log(lengths_[diagram][term.variable]));
-                if (equation.table == TableId::kDirections ? !is_whole(sum) : std::abs(sum) > kTolerance) return false;
-                if (statement.kind == Kind::kRconst) break;  // its second equation says the same
-                sum = 0;
-            }
-            return true;
+    if (statement.kind == Kind::kMidp)
+        return agrees(diagram, Statement::of(Kind::kColl, {p[0], p[1], p[2]})) &&
+               agrees(diagram, Statement::of(Kind::kCong, {p[0], p[1], p[0], p[2]}));
+    if (statement.kind == Kind::kSum)
+        return agrees(diagram, Statement::of(Kind::kColl, {p[0], p[1], p[2]})) && is_between(p[0], p[1], p[2]);
+    for (const TableEquation& equation : consequences(statement)) {
+        if (equation.table == TableId::kLengths) continue;  // another one says the same
+        double sum = 0;
+        for (const Term& term : equation.equation)
+            sum += static_cast<double>(term.coefficient) *
+                   (equation.table == TableId::kDirections ? turns[term.variable]
+                                                           : std::log(lengths_[diagram][term.variable]));
+        if (equation.table == TableId::kDirections ? !is_whole(sum) : std::abs(sum) > kTolerance) return false;
     }
+    return true;
 }
 
 }  // namespace gnomon::geometry

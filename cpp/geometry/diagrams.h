@@ -23,6 +23,8 @@ class Diagrams {
   public:
     using Point = std::complex<double>;
 
+    Diagrams();
+
     // Adds a point by its place in each diagram. Throws std::invalid_argument where it falls on
     // another one, or where there are kMostPoints already.
     void add(const Point (&places)[kDiagrams]);
@@ -47,7 +49,8 @@ class Diagrams {
     bool agrees(int diagram, const Statement& statement) const;
 
     std::vector<Point> places_[kDiagrams];
-    std::vector<double> lengths_[kDiagrams], directions_[kDiagrams];  // by pair
+    // By variable. A prime counts as a length, so that the logarithms of a true equation add up to zero.
+    std::vector<double> lengths_[kDiagrams], directions_[kDiagrams];
 };
 
 }  // namespace gnomon::geometry

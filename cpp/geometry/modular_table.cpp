@@ -4,9 +4,12 @@
 
 namespace gnomon::geometry {
 
-ModularTable::ModularTable() : values_(kVariables), rows_(kVariables), is_pivot_(kVariables), users_(kVariables) {
-    for (int variable = 0; variable < kVariables; ++variable)
-        values_[variable] = Residue::random(static_cast<uint64_t>(variable));
+void ModularTable::grow(int variables) {
+    for (int variable = static_cast<int>(values_.size()); variable < variables; ++variable)
+        values_.push_back(Residue::random(static_cast<uint64_t>(variable)));
+    rows_.resize(values_.size());
+    is_pivot_.resize(values_.size());
+    users_.resize(values_.size());
 }
 
 bool ModularTable::follows(const Equation& equation) const {

@@ -17,7 +17,10 @@ namespace gnomon::geometry {
 // The table is a plain value: a copy is a saturated state to start from.
 class ModularTable {
   public:
-    ModularTable();
+    explicit ModularTable(int variables = kVariables) { grow(variables); }
+
+    // Makes room for so many variables.
+    void grow(int variables);
 
     // The random solution at one variable.
     Residue value(int variable) const { return values_[variable]; }

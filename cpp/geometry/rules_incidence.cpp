@@ -54,6 +54,30 @@ bool find_concyclic_points(State& state) {
     return is_new;
 }
 
+// o is on the perpendicular bisectors of the chords pq and rs of one circle, which are not parallel: its centre.
+bool compare_two_chords(State& state, int o, std::vector<std::pair<Residue, int>>& radii) {
+    bool is_new = false;
+    for (const PointSet known : state.known_circles()) {
+        int chords[2][2];
+        int count = 0;
+        for (size_t i = 1; i < radii.size() && count < 2; ++i) {
+            const int p = radii[i - 1].second, q = radii[i].second;
+            if (!(radii[i].first == radii[i - 1].first) || !(known & bit(p)) || !(known & bit(q))) continue;
+            if (count == 1 && radii[i].first == state.logarithms().value(pair_of(o, chords[0][0]))) continue;
+            chords[count][0] = p;
+            chords[count++][1] = q;
+        }
+        if (count < 2) continue;
+        const auto [p, q] = chords[0];
+        const auto [r, s] = chords[1];
+        if (state.diagrams().agree(Statement::of(Kind::kPara, {p, q, r, s}))) continue;
+        is_new |= state.add(Statement::of(Kind::kCong, {o, p, o, r}), Rule::kTwoChords,
+                            {Statement::of(Kind::kCyclic, {p, q, r, s}), Statement::of(Kind::kCong, {o, p, o, q}),
+                             Statement::of(Kind::kCong, {o, r, o, s})});
+    }
+    return is_new;
+}
+
 bool compare_radii(State& state) {
     bool is_new = false;
     for (const CentredCircle& circle : state.candidates.centred) {
@@ -62,6 +86,7 @@ bool compare_radii(State& state) {
         for (const int point : points_of(circle.points))
             radii.emplace_back(state.logarithms().value(pair_of(o, point)), point);
         std::sort(radii.begin(), radii.end());
+        is_new |= compare_two_chords(state, o, radii);
         for (size_t first = 0, last = 0; first < radii.size(); first = last) {
             PointSet equal = 0;
             for (; last < radii.size() && radii[last].first == radii[first].first; ++last)

@@ -38,11 +38,14 @@ namespace {
 
 std::pair<int, int> points_of_pair(int pair) {
     int b = 1;
-    while (b * (b + 1) / 2 <= pair) ++b;
-    return {pair - b * (b - 1) / 2, b};
+    while (variables_of(b + 1) <= pair) ++b;
+    return {pair - variables_of(b), b};
 }
 
-bool exchange_equal(State& state, const std::vector<int>& pairs) {
+bool exchange_equal(State& state, int group) {
+    const Groups<int>& lengths = state.candidates.lengths;
+    std::vector<int> pairs;
+    for (int item = lengths.first(group); item >= 0; item = lengths.next(item)) pairs.push_back(lengths.item(item));
     bool is_new = false;
     for (size_t i = 1; i < pairs.size(); ++i)
         for (size_t j = 0; j < i; ++j) {
@@ -74,7 +77,8 @@ bool exchange_ratio(State& state, const PairRatio& ratio) {
 
 bool exchange_lengths(State& state) {
     bool is_new = false;
-    for (const std::vector<int>& pairs : state.candidates.equal_pairs) is_new |= exchange_equal(state, pairs);
+    for (int group = 0; group < state.candidates.lengths.groups(); ++group)
+        if (!state.candidates.lengths.is_single(group)) is_new |= exchange_equal(state, group);
     for (const PairRatio& ratio : state.candidates.ratios) is_new |= exchange_ratio(state, ratio);
     return is_new;
 }

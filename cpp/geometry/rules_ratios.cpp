@@ -29,11 +29,11 @@ bool add_equal_ratios(State& state, const Triple& t, const Triple& u, Rule rule,
     return is_new;
 }
 
-bool compare_known_ratios(State& state, Shape& shape, int one, int other) {
-    const Triple t = shape.members[one], u = shape.members[other];
+bool compare_known_ratios(State& state, Shapes& shapes, int shape, int one, int other) {
+    const Triple t = shapes.item(one), u = shapes.item(other);
     for (const Statement& ratio : equal_ratios(t, u)) {
         if (!state.logarithms().follows(equation_of(ratio, TableId::kLogarithms))) continue;
-        shape.join(one, other);
+        shapes.join(shape, one, other);
         return add_equal_ratios(state, t, u, Rule::kRatioOnLines, {on_line(t), on_line(u), ratio});
     }
     return false;
@@ -45,8 +45,8 @@ bool are_on_one_line(const State& state, const Triple& t, const Triple& u) {
 }
 
 // The lines that join equal places of two lines: all parallel where the ratios are equal.
-bool compare_parallels(State& state, Shape& shape, int one, int other) {
-    const Triple t = shape.members[one], u = shape.members[other];
+bool compare_parallels(State& state, Shapes& shapes, int shape, int one, int other) {
+    const Triple t = shapes.item(one), u = shapes.item(other);
     if (are_on_one_line(state, t, u)) return false;
     std::vector<std::pair<int, int>> joins;
     for (const auto& [x, y] : {std::pair(t.a, u.a), std::pair(t.b, u.b), std::pair(t.c, u.c)})
@@ -61,12 +61,12 @@ bool compare_parallels(State& state, Shape& shape, int one, int other) {
                state.diagrams().agree(para(i, j));
     };
     const bool is_pair = joins.size() == 2;  // the third join is a common point
-    const bool are_similar = shape.find(one) == shape.find(other);
+    const bool are_similar = shapes.find(one) == shapes.find(other);
     const bool first = are_parallel(0, 1), second = is_pair ? first : are_parallel(0, 2);
     if (!are_similar && first && second) {
         std::vector<Statement> premises = {on_line(t), on_line(u), para(0, 1)};
         if (!is_pair) premises.push_back(para(0, 2));
-        shape.join(one, other);
+        shapes.join(shape, one, other);
         return add_equal_ratios(state, t, u, Rule::kParallels, premises);
     }
     if (!are_similar || (first && second)) return false;
@@ -83,16 +83,19 @@ bool compare_parallels(State& state, Shape& shape, int one, int other) {
 bool compare_collinear_points(State& state) {
     bool is_new = false;
     // The shapes are taken out while facts are added; adding does not look at them.
-    std::vector<Shape> shapes = std::move(state.candidates.collinear);
-    for (Shape& shape : shapes) {
-        const int members = static_cast<int>(shape.members.size());
-        for (int other = 1; other < members; ++other) {
-            if (!is_known(state, shape.members[other])) continue;
-            for (int one = 0; one < other; ++one) {
-                if (!is_known(state, shape.members[one])) continue;
-                if (shape.find(one) != shape.find(other)) is_new |= compare_known_ratios(state, shape, one, other);
-                is_new |= compare_parallels(state, shape, one, other);
+    Shapes shapes = std::move(state.candidates.collinear);
+    std::vector<int> known;
+    for (int shape = 0; shape < shapes.groups(); ++shape) {
+        if (shapes.is_single(shape)) continue;
+        known.clear();
+        for (int other = shapes.first(shape); other >= 0; other = shapes.next(other)) {
+            if (!is_known(state, shapes.item(other))) continue;
+            for (const int one : known) {
+                if (shapes.find(one) != shapes.find(other))
+                    is_new |= compare_known_ratios(state, shapes, shape, one, other);
+                is_new |= compare_parallels(state, shapes, shape, one, other);
             }
+            known.push_back(other);
         }
     }
     state.candidates.collinear = std::move(shapes);

@@ -54,13 +54,13 @@ bool is_decided(const State& state, const Triple& t, Measure angle, Measure rati
     return !state.diagrams().agree(Statement::of(Kind::kPerp, {v, x, v, y}));
 }
 
-bool join_by(State& state, int shape_index, const Criterion& criterion) {
+bool join_by(State& state, int shape, const Criterion& criterion) {
     std::vector<std::tuple<Residue, Residue, int>> keyed;
     {
-        Shape& shape = state.candidates.triangles[shape_index];
-        for (int member = 0; member < static_cast<int>(shape.members.size()); ++member) {
-            if (shape.parent[member] != member) continue;
-            const Triple& t = shape.members[member];
+        const Shapes& shapes = state.candidates.triangles;
+        for (int member = shapes.first(shape); member >= 0; member = shapes.next(member)) {
+            if (!shapes.is_root(member)) continue;
+            const Triple& t = shapes.item(member);
             keyed.emplace_back(measure(state, t, criterion.first), measure(state, t, criterion.second), member);
         }
     }
@@ -70,12 +70,12 @@ bool join_by(State& state, int shape_index, const Criterion& criterion) {
         if (!(std::get<0>(keyed[i]) == std::get<0>(keyed[i - 1])) ||
             !(std::get<1>(keyed[i]) == std::get<1>(keyed[i - 1])))
             continue;
-        Shape& shape = state.candidates.triangles[shape_index];
+        Shapes& shapes = state.candidates.triangles;
         const int one = std::get<2>(keyed[i - 1]), other = std::get<2>(keyed[i]);
-        const Triple t = shape.members[one], u = shape.members[other];
+        const Triple t = shapes.item(one), u = shapes.item(other);
         if (criterion.rule == Rule::kSideSideAngle && !is_decided(state, t, criterion.first, criterion.second))
             continue;
-        shape.join(one, other);
+        shapes.join(shape, one, other);
         const Kind kind = t.turn == u.turn ? Kind::kSimtri : Kind::kSimtrir;
         is_new |= state.add(Statement::of(kind, {t.a, t.b, t.c, u.a, u.b, u.c}), criterion.rule,
                             {equal_measure(t, u, criterion.first), equal_measure(t, u, criterion.second)});
@@ -87,9 +87,9 @@ bool join_by(State& state, int shape_index, const Criterion& criterion) {
 
 bool find_similar_triangles(State& state) {
     bool is_new = false;
-    for (int shape = 0; shape < static_cast<int>(state.candidates.triangles.size()); ++shape)
+    for (int shape = 0; shape < state.candidates.triangles.groups(); ++shape)
         for (const Criterion& criterion : kCriteria)
-            if (state.candidates.triangles[shape].classes > 1) is_new |= join_by(state, shape, criterion);
+            if (state.candidates.triangles.is_open(shape)) is_new |= join_by(state, shape, criterion);
     return is_new;
 }
 

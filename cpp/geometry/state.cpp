@@ -8,7 +8,7 @@ namespace {
 
 constexpr const char* kRuleNames[] = {
     "given",         "directions",     "ratios",       "lengths",       "same line",     "same circle",
-    "centre",        "AA",             "SAS",          "SSS",           "SSA",           "parallels",
+    "centre",        "two chords",     "AA",             "SAS",          "SSS",           "SSA",           "parallels",
     "line ratios",   "parallels back", "bisector",     "bisector back", "right angle",   "equal chords",
     "parallel chords", "trapezoid", "arc middle", "between",      "midpoint",     "circle",        "congruent",
 };
@@ -17,15 +17,21 @@ constexpr const char* kRuleNames[] = {
 
 const char* rule_name(Rule rule) { return kRuleNames[static_cast<int>(rule)]; }
 
-State::State(Diagrams diagrams)
-    : candidates(find_candidates(diagrams)), diagrams_(std::move(diagrams)), lines_(kPairs) {
-    for (int b = 1; b < kMostPoints; ++b)
-        for (int a = 0; a < b; ++a) lines_[pair_of(a, b)] = bit(a) | bit(b);
+State::State(Diagrams diagrams) : diagrams_(std::move(diagrams)) {
+    for (int point = 0; point < diagrams_.size(); ++point) welcome(point);
 }
 
 void State::add_point(const Diagrams::Point (&places)[kDiagrams]) {
     diagrams_.add(places);
-    candidates = find_candidates(diagrams_);
+    welcome(diagrams_.size() - 1);
+}
+
+void State::welcome(int point) {
+    const int variables = variables_of(point + 1);
+    for (ModularTable& table : tables_) table.grow(variables);
+    lines_.resize(static_cast<size_t>(variables));
+    for (int other = 0; other < point; ++other) lines_[pair_of(other, point)] = bit(other) | bit(point);
+    candidates.extend(diagrams_, point);
 }
 
 bool State::add(const Statement& conclusion, Rule rule, std::vector<Statement> premises) {

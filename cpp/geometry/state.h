@@ -19,6 +19,7 @@ enum class Rule : uint8_t {
     kSameLine,         // two points of a line decide it
     kSameCircle,       // three points of a circle decide it
     kCentre,           // equal radii
+    kTwoChords,        // a point on the perpendicular bisectors of two chords is the centre
     kAngleAngle,
     kSideAngleSide,
     kSideSideSide,
@@ -83,13 +84,14 @@ class State {
     Candidates candidates;  // with what the rules remember about them
 
   private:
+    void welcome(int point);  // makes room for it, and finds its candidates
     bool record(const Statement& conclusion, Rule rule, std::vector<Statement> premises);
     void join_lines(int a, int b, int c);
     void join_circles(PointSet points);
 
     Diagrams diagrams_;
     std::vector<Fact> facts_;
-    ModularTable tables_[kTables];
+    ModularTable tables_[kTables] = {ModularTable(0), ModularTable(0), ModularTable(0)};
     std::vector<Source> sources_[kTables];
     std::vector<PointSet> lines_;    // by pair: the points known to be on its line
     std::vector<PointSet> circles_;  // four points or more each, no three of them on two circles

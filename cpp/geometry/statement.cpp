@@ -20,7 +20,7 @@ constexpr KindInfo kKinds[] = {
 void add_logarithm(Equation& equation, int64_t number, int factor) {
     for (int index = 0; index < kPrimeCount; ++index)
         for (; number % kPrimes[index] == 0; number /= kPrimes[index])
-            equation.push_back({kPairs + index, factor});
+            equation.push_back({index, factor});
     if (number != 1)
         throw std::invalid_argument("a ratio or length must be made of primes up to 47; change its units");
 }
@@ -115,7 +115,7 @@ std::vector<TableEquation> consequences(const Statement& statement) {
                     {kD, {{pair(0, 1), 1}, {pair(1, 2), -1}}},
                     {kLog, {{pair(0, 1), 1}, {pair(0, 2), -1}}},
                     {kLen, {{pair(0, 1), 1}, {pair(0, 2), -1}}},
-                    {kLog, {{pair(0, 1), 1}, {pair(1, 2), -1}, {kPairs, 1}}},
+                    {kLog, {{pair(0, 1), 1}, {pair(1, 2), -1}, {0, 1}}},
                     {kLen, {{pair(0, 1), 2}, {pair(1, 2), -1}}}};
         case Kind::kCircle:
             return {{kLog, {{pair(0, 1), 1}, {pair(0, 2), -1}}},

@@ -10,7 +10,7 @@ from gnomon.errors import DataError, UsageError
 from gnomon.geometry import Problem, Status, parse_problems, solve
 from gnomon.geometry.diagram import DiagramError, draw
 from gnomon.geometry.predicates import Statement, holds
-from gnomon.geometry.solver import make_state, to_native
+from gnomon.geometry.native import make_state, to_native
 
 PROBLEMS = {
     problem.name: problem

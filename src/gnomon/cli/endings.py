@@ -16,6 +16,7 @@ from gnomon.errors import GnomonError
 
 EXIT_NOT_FOUND = 7
 EXIT_FALSE = 8
+EXIT_PROVED_IN_PART = 9
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
 EXIT_CODES = {
@@ -28,6 +29,7 @@ EXIT_CODES = {
     6: "the prompt does not fit the model's context",
     EXIT_NOT_FOUND: "no proof was found",
     EXIT_FALSE: "the statement is false",
+    EXIT_PROVED_IN_PART: "the statement is proved for some configurations and false in others",
     EXIT_BUG: "a bug in gnomon: set GNOMON_TRACEBACK=1 to see where",
     EXIT_INTERRUPTED: "interrupted (Ctrl-C)",
 }

@@ -2,77 +2,238 @@
 
 from __future__ import annotations
 
+from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gnomon.cli.endings import EXIT_FALSE, EXIT_NOT_FOUND
-from gnomon.cli.options import AsJson
+from gnomon.cli.endings import EXIT_FALSE, EXIT_NOT_FOUND, EXIT_PROVED_IN_PART
+from gnomon.cli.options import AsJson, Threads
 from gnomon.cli.output import print_json
-from gnomon.cli.text_input import read_text
+from gnomon.cli.text_input import read_bytes, read_text
+from gnomon.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from gnomon.geometry import Problem, Solution
+    from gnomon.geometry.explanation import Explanation
 
 app = typer.Typer(help="Plane geometry: deduce, and check the proof.", no_args_is_help=True)
 
 
+class Proposers(str, Enum):
+    """Who proposes auxiliary points."""
+
+    heuristic = "heuristic"
+    none = "none"
+
+
+class Form(str, Enum):
+    """How a proof is written."""
+
+    text = "text"
+    json = "json"
+    latex = "latex"
+    html = "html"
+
+
+FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="A problem; - reads stdin.")]
+TimeOption = Annotated[
+    float,
+    typer.Option("--time", metavar="SECONDS", min=0.0, help="Stop looking after this long."),
+]
+SeedOption = Annotated[
+    int,
+    typer.Option(metavar="N", min=0, help="Another seed draws other diagrams, tries other points."),
+]
+PointsOption = Annotated[
+    Proposers, typer.Option("--points", help="Who proposes auxiliary points; none: only deduce.")
+]
+
+
 @app.command("solve")
 def solve(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A problem; - reads stdin.")],
+    file: FileArgument,
     *,
-    time_s: Annotated[
-        float,
-        typer.Option("--time", metavar="SECONDS", min=0.0, help="Stop looking after this long."),
-    ] = 60.0,
-    seed: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Another seed draws other diagrams.")
-    ] = 0,
+    time_s: TimeOption = 60.0,
+    threads: Threads = None,
+    seed: SeedOption = 0,
+    points: PointsOption = Proposers.heuristic,
+    form: Annotated[
+        Form,
+        typer.Option("--format", help="How a proof is written; json is what `check` reads."),
+    ] = Form.text,
+    figure: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the figure: .svg, or TikZ for .tex and .tikz."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Prove the goal of a problem, or show a diagram in which it is false.
 
-    FILE holds one problem in AlphaGeometry's language (docs/geometry.md). A proof is printed only
-    after an independent checker has accepted it. Exit code 0: proved; 7: not found; 8: false.
+    FILE holds one problem: in AlphaGeometry's language or Newclid's (docs/geometry.md), or a
+    GeoGebra file whose goal is a relation. A proof is printed only after an independent checker has
+    accepted it. Exit code 0: proved; 7: not found; 8: false; 9: proved for some configurations and
+    false in others; 4: the problem cannot be read or drawn.
 
     Example: echo 'a b c = iso_triangle a b c ? eqangle b a b c c b c a' | gnomon geometry solve -
     """
-    from gnomon.geometry import Problem, Status, solve
-
-    problem = Problem.parse(read_text(file))
-    solution = solve(problem, time_s=time_s, seed=seed)
+    problem, solution = _solve(file, time_s, threads, seed, points)
+    if figure is not None:
+        _write_figure(figure, solution)
     if as_json:
         print_json(_to_dict(problem, solution))
-    else:
+    elif form is Form.text or solution.proof is None:
         print(_to_text(problem, solution))
-    if solution.status is not Status.PROVED:
-        raise typer.Exit(EXIT_FALSE if solution.status is Status.FALSE else EXIT_NOT_FOUND)
+    else:
+        print(_formatted(solution, form))
+    if code := _exit_code(solution):
+        raise typer.Exit(code)
+
+
+@app.command("hint")
+def hint(
+    file: FileArgument,
+    *,
+    number: Annotated[
+        int, typer.Option("--number", "-n", metavar="N", min=1, help="Which step: 1 is the first.")
+    ] = 1,
+    time_s: TimeOption = 60.0,
+    threads: Threads = None,
+    seed: SeedOption = 0,
+    points: PointsOption = Proposers.heuristic,
+) -> None:
+    """Give away one step of a proof only: the next conclusion, or a point to add.
+
+    Exit codes are those of `solve`.
+
+    Example: gnomon geometry hint problem.txt --number 2
+    """
+    problem, solution = _solve(file, time_s, threads, seed, points)
+    if solution.proof is None:
+        print(_to_text(problem, solution))
+    else:
+        lines = [line for line in _explain(solution).lines if line.point or line.uses]
+        if number > len(lines):
+            raise UsageError(f"hint {number} was asked for, and the proof has {len(lines)} steps")
+        line = lines[number - 1]
+        print(f"Hint {number} of {len(lines)}: {line.text} ({line.reason})")
+    if code := _exit_code(solution):
+        raise typer.Exit(code)
+
+
+@app.command("check")
+def check(
+    file: Annotated[
+        str, typer.Argument(metavar="PROOF", help="From `solve --format json`; - reads stdin.")
+    ],
+    *,
+    seed: SeedOption = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Check a proof again, without the engine that found it.
+
+    Every step must follow by its rule, with algebra done in fractions, and be true in fresh
+    diagrams. A refused proof ends with exit code 4, and the step is named.
+
+    Example: gnomon geometry solve problem.txt --format json | gnomon geometry check -
+    """
+    from gnomon.geometry import certificate
+
+    proof, problem = certificate.read(read_text(file))
+    pictures = certificate.verify(proof, problem, seed=seed)
+    if as_json:
+        print_json(
+            {
+                "accepted": True,
+                "goal": str(problem.goal),
+                "steps": len(proof.steps),
+                "diagrams": pictures,
+            }
+        )
+    else:
+        print(f"Accepted: {len(proof.steps)} steps, checked in {pictures} fresh diagrams.")
+
+
+def _solve(
+    file: str, time_s: float, threads: int | None, seed: int, points: Proposers
+) -> tuple[Problem, Solution]:
+    import os
+
+    from gnomon.geometry import read_problem, solve
+
+    problem = read_problem(read_bytes(file), name=file)
+    solution = solve(
+        problem,
+        time_s=time_s,
+        threads=threads or len(os.sched_getaffinity(0)),
+        seed=seed,
+        points=points.value,
+    )
+    return problem, solution
+
+
+def _exit_code(solution: Solution) -> int:
+    from gnomon.geometry import Status
+
+    return {
+        Status.PROVED: 0,
+        Status.PROVED_IN_PART: EXIT_PROVED_IN_PART,
+        Status.NOT_FOUND: EXIT_NOT_FOUND,
+        Status.FALSE: EXIT_FALSE,
+    }[solution.status]
 
 
 def _to_dict(problem: Problem, solution: Solution) -> dict[str, Any]:
+    from gnomon.geometry.certificate import to_dict
+
+    proof = solution.proof
     return {
         "status": solution.status.value,
         "goal": str(problem.goal),
-        "proof": solution.proof.to_dict() if solution.proof else None,
-        "diagram": {name: [at.real, at.imag] for name, at in solution.diagram.items()},
+        "proof": to_dict(proof, solution.problem, solution.added) if proof else None,
+        "added": [str(clause) for clause in solution.added],
+        "unused": list(_explain(solution).unused) if proof else [],
+        "diagram": _places(solution.diagram),
+        "counterexample": _places(solution.counterexample or {}),
         "refusal": solution.refusal,
         "is_every_choice": solution.is_every_choice,
         "facts": solution.facts,
+        "attempts": solution.attempts,
         "seconds": solution.seconds,
     }
 
 
+def _places(diagram: dict[str, complex]) -> dict[str, list[float]]:
+    return {name: [at.real, at.imag] for name, at in diagram.items()}
+
+
+def _explain(solution: Solution) -> Explanation:
+    from gnomon.geometry import Status
+    from gnomon.geometry.explanation import explain
+
+    assert solution.proof is not None
+    note = ""
+    if solution.status is Status.PROVED_IN_PART:
+        note = "This is for the configuration drawn: in another one the statement is false."
+    elif not solution.is_every_choice:
+        note = (
+            "The steps are those of the configuration drawn; "
+            "other intersections or orders may need others."
+        )
+    return explain(solution.proof, solution.problem, solution.added, note=note)
+
+
 def _to_text(problem: Problem, solution: Solution) -> str:
     from gnomon.geometry import Status
-    from gnomon.geometry.proof import describe
+    from gnomon.geometry.explanation import to_text
+    from gnomon.geometry.wording import say
 
     assert problem.goal is not None
-    goal = describe(problem.goal)
-    if solution.status is Status.PROVED:
-        note = "" if solution.is_every_choice else (
-            "\n(in this configuration; other intersections or orders need not show it)"
-        )  # fmt: skip
-        return f"{solution.proof}\nProved and checked: {goal}{note}"
+    goal = say(problem.goal)
+    if solution.proof is not None:
+        where = " for some configurations" if solution.status is Status.PROVED_IN_PART else ""
+        return f"{to_text(_explain(solution))}\n\nProved and checked{where}: {goal}"
     if solution.status is Status.NOT_FOUND:
         refused = f" The checker refused one: {solution.refusal}." if solution.refusal else ""
         return f"Not found: {goal} holds in the diagrams, but no proof was found.{refused}"
@@ -80,3 +241,36 @@ def _to_text(problem: Problem, solution: Solution) -> str:
         f"  {name} = ({at.real:.6f}, {at.imag:.6f})" for name, at in solution.diagram.items()
     )
     return f"False: not {goal} in this diagram:\n{places}"
+
+
+def _formatted(solution: Solution, form: Form) -> str:
+    import json
+
+    from gnomon.geometry.certificate import to_dict
+    from gnomon.geometry.drawing import draw_figure
+    from gnomon.geometry.latex import to_latex
+    from gnomon.geometry.page import to_html
+
+    assert solution.proof is not None
+    if form is Form.json:
+        return json.dumps(to_dict(solution.proof, solution.problem, solution.added), indent=1)
+    explanation = _explain(solution)
+    drawing = draw_figure(solution.problem, solution.diagram, explanation.points)
+    if form is Form.latex:
+        return to_latex(explanation, drawing)
+    return to_html(explanation, drawing, solution.problem)
+
+
+def _write_figure(path: Path, solution: Solution) -> None:
+    from gnomon.geometry.drawing import draw_figure
+    from gnomon.geometry.figure_formats import to_svg, to_tikz
+
+    if path.suffix not in (".svg", ".tex", ".tikz"):
+        raise UsageError(f"a figure is .svg, .tex or .tikz, not '{path.name}'")
+    added = [point for clause in solution.added for point in clause.points]
+    drawing = draw_figure(solution.problem, solution.diagram, added)
+    try:
+        text = to_svg(drawing) if path.suffix == ".svg" else to_tikz(drawing)
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error

@@ -2,6 +2,7 @@
 
 from gnomon.geometry.language import Problem, ProblemError, parse_problems
 from gnomon.geometry.proof import Proof
+from gnomon.geometry.reading import read_problem
 from gnomon.geometry.solver import Solution, Status, solve
 
-__all__ = ["Problem", "ProblemError", "Proof", "Solution", "Status", "parse_problems", "solve"]
+__all__ = ["Problem", "ProblemError", "Proof", "Solution", "Status", "parse_problems", "read_problem", "solve"]

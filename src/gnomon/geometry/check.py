@@ -41,7 +41,10 @@ def check(proof: Proof, problem: Problem, diagrams: Sequence[Coordinates]) -> No
 
 def is_true_in(proof: Proof, at: Coordinates) -> bool:
     """Whether a diagram shows everything that a proof says."""
-    return all(_is_true(step.conclusion, at) for step in proof.steps)
+    return all(
+        _is_well_formed(step.conclusion, at) and _is_true(step.conclusion, at)
+        for step in proof.steps
+    )
 
 
 def plain(fact: Statement) -> Statement:

@@ -2,24 +2,27 @@
 
 A drawing has two sources of chance. `seed` moves what is free; `choice` decides between two
 intersections and on which side of a segment a point lies. Two diagrams with the same choice and
-different seeds are independent pictures of one configuration.
+different seeds are independent pictures of one configuration. Where the problem says where points
+may be drawn, choice 0 follows it: free points are near there, and of two intersections the nearer
+one is taken.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random
 
 from gnomon.errors import DataError
 from gnomon.geometry.language import Clause, Problem, Step
-from gnomon.geometry.loci import Circle, Locus, lies_on, meet
+from gnomon.geometry.loci import Circle, Locus, lies_on, meet, nearest
 from gnomon.geometry.predicates import TOLERANCE, Statement, cross, dot, holds
 
 _TRIES = 60
 _NEAREST = 1e-2  # two points closer than this, or lines at a smaller sine, are drawn anew
 _FURTHEST = 40.0
+_SHAKE = 0.04  # how far from its marked place a point is drawn, the figure being about 2 wide
 
 Diagram = dict[str, complex]
 
@@ -31,18 +34,19 @@ class DiagramError(DataError):
 def draw(problem: Problem, *, seed: int, choice: int = 0) -> Diagram:
     """One diagram in which every construction holds. Raises DiagramError."""
     reason = ""
+    places = _scaled(problem.places) if choice == 0 else {}
     for attempt in range(_TRIES):
         rng = Random(f"{seed}/{choice}/{attempt}")
         choices = Random(f"{choice}/{attempt // 12}")
         at: Diagram = {}
         try:
             for clause in problem.clauses:
-                at.update(_place(clause, at, rng, choices))
+                at.update(_place(clause, at, rng, choices, places))
             return at
         except (ArithmeticError, ValueError) as error:
             placed = len(at)
             clause = next(c for c in problem.clauses if c.points[0] not in at)
-            reason = f"{_text(clause)} (after {placed} points): {error}"
+            reason = f"'{clause}' (after {placed} points): {error}"
     raise DiagramError(
         f"no diagram can be drawn in {_TRIES} tries; the last one failed at {reason}. "
         "The construction is degenerate or contradictory"
@@ -55,7 +59,18 @@ def draw_many(problem: Problem, *, seed: int, choice: int = 0) -> Iterator[Diagr
         yield draw(problem, seed=seed * 1000 + number, choice=choice)
 
 
-def _place(clause: Clause, at: Diagram, rng: Random, choices: Random) -> Diagram:
+def _scaled(places: Mapping[str, complex]) -> Diagram:
+    """Marked places, moved and scaled to the size of other drawings."""
+    if len(places) < 2:
+        return {}
+    middle = sum(places.values()) / len(places)
+    size = max(abs(place - middle) for place in places.values()) or 1.0
+    return {point: (place - middle) / size for point, place in places.items()}
+
+
+def _place(
+    clause: Clause, at: Diagram, rng: Random, choices: Random, places: Mapping[str, complex]
+) -> Diagram:
     for step in clause.steps:
         _require(step, at)
     loci: list[Locus] = []
@@ -70,16 +85,26 @@ def _place(clause: Clause, at: Diagram, rng: Random, choices: Random) -> Diagram
             placements = construction.place(rng, *known)
         else:
             placements = _agreeing(placements, construction.place(rng, *known))  # type: ignore[misc]
+    marked = tuple(
+        places[point] + _SHAKE * complex(rng.uniform(-1, 1), rng.uniform(-1, 1))
+        for point in clause.points
+        if point in places
+    )
+    if len(marked) < len(clause.points):
+        marked = ()
     if placements is None:
-        placements = _on_loci(loci, rng, choices)
+        placements = _on_loci(loci, rng, choices, marked)
         loci = loci[2:]
+    elif marked and not any(step.construction.known or step.facts() for step in clause.steps):
+        placements = [marked]  # a figure of free points
     on_all = [p for p in placements if all(lies_on(p[0], o, TOLERANCE * _FURTHEST) for o in loci)]
     if not on_all:
         raise ArithmeticError("over-constrained: no point satisfies all of it")
     apart = [p for p in on_all if _is_apart(p, at)]
     if not apart:
         raise ArithmeticError("the point falls together with another one, or far away")
-    chosen = apart[choices.randrange(len(apart))]
+    number = choices.randrange(len(apart))
+    chosen = min(apart, key=lambda p: _gap(p, marked)) if marked else apart[number]
     names = (str(clause.steps[0].binding[name]) for name in clause.steps[0].construction.new)
     placed = dict(zip(names, chosen, strict=True))
     for step in clause.steps:
@@ -89,10 +114,18 @@ def _place(clause: Clause, at: Diagram, rng: Random, choices: Random) -> Diagram
     return placed
 
 
-def _on_loci(loci: list[Locus], rng: Random, choices: Random) -> list[tuple[complex, ...]]:
+def _gap(one: tuple[complex, ...], other: tuple[complex, ...]) -> float:
+    return sum(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def _on_loci(
+    loci: list[Locus], rng: Random, choices: Random, marked: tuple[complex, ...]
+) -> list[tuple[complex, ...]]:
     """Points on the first two loci, or a free point on the only one."""
     if len(loci) >= 2:
         return [(point,) for point in meet(loci[0], loci[1])]
+    if marked:
+        return [(nearest(marked[0], loci[0]),)]
     return [(_somewhere(loci[0], rng, choices),)]
 
 
@@ -158,13 +191,3 @@ def _is_met(need: Statement, at: Diagram) -> bool:
 
 def _is_open(u: complex, v: complex) -> bool:
     return abs(cross(u, v)) > _NEAREST * abs(u) * abs(v)
-
-
-def _text(clause: Clause) -> str:
-    steps = ", ".join(
-        " ".join(
-            [step.construction.name, *(str(step.binding[p]) for p in step.construction.signature)]
-        )
-        for step in clause.steps
-    )
-    return f"'{' '.join(clause.points)} = {steps}'"

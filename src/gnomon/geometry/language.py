@@ -4,15 +4,15 @@
 
 It is the language of AlphaGeometry (Nature 2024). A clause names new points and the constructions
 that they satisfy; the new points may be repeated among a construction's arguments or left out.
-`name@x_y` is read, and the coordinates are dropped: gnomon draws its own diagrams. A line before
-the problem is its name; lines that start with `#` are comments.
+`name@x_y` says where a point may be drawn: of several configurations the one that is nearest is
+meant. A line before the problem is its name; lines that start with `#` are comments.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from gnomon.errors import DataError
@@ -50,6 +50,10 @@ class Step:
         """What must be so in a diagram before the construction can be drawn."""
         return [need.bind(self.binding) for need in self.construction.needs]
 
+    def __str__(self) -> str:
+        arguments = (str(self.binding[name]) for name in self.construction.signature)
+        return " ".join([self.construction.name, *arguments])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clause:
@@ -57,6 +61,9 @@ class Clause:
 
     points: tuple[str, ...]
     steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.points)} = {', '.join(map(str, self.steps))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,7 @@ class Problem:
     name: str
     clauses: tuple[Clause, ...]
     goal: Statement | None
+    places: dict[str, complex] = field(default_factory=dict)  # where some points may be drawn
 
     @classmethod
     def parse(cls, text: str) -> Problem:
@@ -89,6 +97,20 @@ class Problem:
     def points(self) -> tuple[str, ...]:
         """All points in the order in which they are named."""
         return tuple(point for clause in self.clauses for point in clause.points)
+
+    def extended(self, text: str) -> Problem:
+        """The problem with further clauses, as they are written: `m = midpoint m a b`."""
+        reader = _Reader(text, 1, known=self.points)
+        clauses = (*self.clauses, *reader.problem(self.name).clauses)
+        return Problem(name=self.name, clauses=clauses, goal=self.goal, places=self.places)
+
+    def __str__(self) -> str:
+        """The problem in its language; what is read from it is this problem again."""
+        text = "; ".join(map(str, self.clauses))
+        for point, place in self.places.items():
+            marked = f"{point}@{place.real!r}_{place.imag!r}"
+            text = re.sub(rf"(^|; |(?<=\w) ){re.escape(point)}(?=[ \w']* =)", rf"\1{marked}", text, count=1)
+        return f"{text} ? {self.goal}" if self.goal else text
 
     def facts(self) -> list[Statement]:
         """What all constructions give."""
@@ -121,12 +143,13 @@ def parse_problems(text: str) -> Iterator[Problem]:
 class _Reader:
     """Reads one line, token by token."""
 
-    def __init__(self, line: str, number: int) -> None:
+    def __init__(self, line: str, number: int, *, known: tuple[str, ...] = ()) -> None:
         self._number = number
         self._tokens = [(match.group(), match.start() + 1) for match in _TOKEN.finditer(line)]
         self._tokens.append(("", len(line) + 1))
         self._next = 0
-        self._points: list[str] = []
+        self._points: list[str] = list(known)
+        self._places: dict[str, complex] = {}
 
     def problem(self, name: str) -> Problem:
         clauses = []
@@ -144,17 +167,19 @@ class _Reader:
         if self._peek() != "":
             word, column = self._take()
             self._fail(f"';', '?' or the end of the problem was expected, not '{word}'", column)
-        return Problem(name=name, clauses=tuple(clauses), goal=goal)
+        return Problem(name=name, clauses=tuple(clauses), goal=goal, places=self._places)
 
     def _clause(self) -> Clause:
         new = []
         while self._peek() not in ("=", ";", ",", "?", ""):
             word, column = self._take()
-            point = word.partition("@")[0]
+            point, at, place = word.partition("@")
             if not re.fullmatch(r"[A-Za-z_]\w*'*", point):
                 self._fail(f"'{word}' is no name for a point; use letters and digits", column)
             if point in self._points or point in new:
                 self._fail(f"point '{point}' is named twice", column)
+            if at:
+                self._places[point] = self._place(word, place, column)
             new.append(point)
         word, column = self._take()
         if word != "=" or not new:
@@ -247,6 +272,13 @@ class _Reader:
         if not _NUMBER.fullmatch(word) or word.endswith("/0") or len(word) > 18:
             self._fail(f"a number such as 60 or 3/2 was expected, not '{word}'", column)
         return Fraction(word)
+
+    def _place(self, word: str, place: str, column: int) -> complex:
+        match = re.fullmatch(r"([+-]?[\d.]+(?:e[+-]?\d+)?)_([+-]?[\d.]+(?:e[+-]?\d+)?)", place)
+        try:
+            return complex(float(match.group(1)), float(match.group(2))) if match else complex("")
+        except ValueError:
+            self._fail(f"a place such as a@1.5_-2 was expected, not '{word}'", column)
 
     def _peek(self) -> str:
         return self._tokens[self._next][0]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gnomon.geometry.predicates import cross, dot
 
 _PARALLEL = 1e-9  # a sine below this is drawn as parallel: the meeting point would be far away
+_TOUCHING = 1e-10  # of the squared radius: what is nearer to zero is a point of contact, rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,14 @@ def lies_on(point: complex, locus: Locus, tolerance: float) -> bool:
     return abs(cross(locus.heading, point - locus.start)) < tolerance * abs(locus.heading)
 
 
+def nearest(point: complex, locus: Locus) -> complex:
+    """The point of a line or circle that is nearest."""
+    if isinstance(locus, Circle):
+        away = point - locus.centre
+        return locus.centre + away / (abs(away) or 1.0) * locus.radius
+    return foot(point, locus.start, locus.start + locus.heading)
+
+
 def _is_ahead(point: complex, locus: Locus) -> bool:
     return (
         isinstance(locus, Circle) or not locus.is_ray or dot(point - locus.start, locus.heading) > 0
@@ -131,6 +140,8 @@ def _line_and_circle(one: Line, other: Circle) -> list[complex]:
     along = dot(other.centre - one.start, unit)
     height = cross(unit, other.centre - one.start)
     half = other.radius**2 - height**2
+    if abs(half) < _TOUCHING * other.radius**2:
+        return [one.start + unit * along]
     if half < 0:
         raise ArithmeticError("the line misses the circle")
     return [one.start + unit * (along + sign * math.sqrt(half)) for sign in (-1, 1)]
@@ -143,7 +154,9 @@ def _circles(one: Circle, other: Circle) -> list[complex]:
         raise ArithmeticError("the circles have the same centre")
     along = (distance**2 + one.radius**2 - other.radius**2) / (2 * distance)
     half = one.radius**2 - along**2
+    unit = between / distance
+    if abs(half) < _TOUCHING * one.radius**2:
+        return [one.centre + unit * along]
     if half < 0:
         raise ArithmeticError("the circles do not meet")
-    unit = between / distance
     return [one.centre + unit * complex(along, sign * math.sqrt(half)) for sign in (-1, 1)]

@@ -96,6 +96,26 @@ def _centre(fact: Statement, premises: Sequence[Statement], _: Diagrams) -> bool
     )
 
 
+def _two_chords(fact: Statement, premises: Sequence[Statement], diagrams: Diagrams) -> bool:
+    """o as far from p as from q and from r as from s, on a circle pqrs: its centre, if the two
+    perpendicular bisectors are different lines.
+    """
+    if fact.predicate != "cong" or len(premises) != 3 or premises[0].predicate != "cyclic":
+        return False
+    o, p, other, r = fact.points
+    q, s = (
+        next((x for x in premise.points if x not in (o, known)), "")
+        for premise, known in ((premises[1], p), (premises[2], r))
+    )
+    wanted = [_s("cong", o, p, o, q), _s("cong", o, r, o, s)]
+    return (
+        other == o
+        and {p, q, r, s} == set(premises[0].points)
+        and _are(premises[1:], wanted)
+        and not any(holds(_s("para", p, q, r, s), at, tolerance=1e-4) for at in diagrams)
+    )
+
+
 def _measures(fact: Statement) -> tuple[list[Statement], list[Statement]]:
     """Equal angles at the corners of similar triangles, and equal ratios of the sides there."""
     one, other = fact.points[:3], fact.points[3:]
@@ -352,6 +372,7 @@ RULE_CHECKS: dict[str, RuleCheck] = {
     "same line": _same_line,
     "same circle": _same_circle,
     "centre": _centre,
+    "two chords": _two_chords,
     "AA": _similar("AA"),
     "SAS": _similar("SAS"),
     "SSS": _similar("SSS"),

@@ -1,4 +1,4 @@
-"""From a problem to an answer: draw it, deduce, check the proof."""
+"""From a problem to an answer: draw it, deduce, add points, check the proof."""
 
 from __future__ import annotations
 
@@ -6,24 +6,39 @@ import itertools
 import time
 from dataclasses import dataclass
 from enum import Enum
-from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal
 
 from gnomon.errors import DataError, UsageError
+from gnomon.geometry.auxiliary import Figure, HeuristicProposer, PointVerifier, clause_of
 from gnomon.geometry.check import ProofRejected, check, is_true_in
-from gnomon.geometry.diagram import Diagram, DiagramError, draw, draw_many
-from gnomon.geometry.language import Problem
-from gnomon.geometry.predicates import Statement, holds
-from gnomon.geometry.proof import Proof, ProofStep, Term
+from gnomon.geometry.configuration import (
+    Configuration,
+    find_configuration,
+    find_counterexample,
+)
+from gnomon.geometry.diagram import Diagram, DiagramError, draw_many
+from gnomon.geometry.drawing import clarity
+from gnomon.geometry.language import MOST_POINTS, Clause, Problem
+from gnomon.geometry.minimise import minimise
+from gnomon.geometry.native import make_state, proof_of, to_native
+from gnomon.geometry.proof import Proof
+from gnomon.search import Outcome, search
 
-_CHOICES = 12  # how many configurations are looked at for one in which the goal is true
-_PICTURES = 3  # of each; the engine sees two
-_FRESH = 12  # pictures for the checker: three are enough if they show the same configuration
+if TYPE_CHECKING:
+    from gnomon._native import GeometryState
+
+Points = Literal["heuristic", "none"]
+
+_FRESH = 24  # pictures for the checker: three are enough if they show the same configuration
+_PICTURES = 3
+_MOST_ADDED = 4
 
 
 class Status(Enum):
     """How an attempt ended."""
 
     PROVED = "proved"
+    PROVED_IN_PART = "proved in some configurations"  # a picture of another one contradicts it
     NOT_FOUND = "not found"  # nothing more follows from the rules, or the time is over
     FALSE = "false"
 
@@ -33,26 +48,42 @@ class Solution:
     """What became of a problem."""
 
     status: Status
-    diagram: Diagram  # for FALSE it is a counterexample
+    problem: Problem  # with the auxiliary points that the proof needs
+    added: tuple[Clause, ...]  # these points
+    diagram: Diagram  # of that problem, in which the proof is true; for FALSE a counterexample
     proof: Proof | None
-    refusal: str  # why the checker did not accept what the engine found; empty where it did
-    facts: int  # how many the engine derived
+    counterexample: Diagram | None  # for FALSE and PROVED_IN_PART
+    refusal: str  # why the checker did not accept what was found first; empty where it did
+    facts: int  # how many the engine derived alone
+    attempts: int  # how many points were tried
     seconds: float
-    # False: the goal or a step of the proof is not true for other intersections or orders.
+    # False: a step of the proof is not true for other intersections or orders of points.
     is_every_choice: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """A choice of intersections in which the goal is true, as far as pictures tell."""
+class _Accepted:
+    """A proof that the checker has accepted, and for what."""
 
-    choice: int
-    diagrams: tuple[Diagram, ...]
-    counterexample: Diagram | None  # a picture of another choice in which it is not
+    proof: Proof
+    problem: Problem
+    added: tuple[Clause, ...]
+    diagram: Diagram
+    is_every_choice: bool
 
 
-def solve(problem: Problem, *, time_s: float = 60.0, seed: int = 0) -> Solution:
-    """Deduce the goal of `problem`. A proof is returned only if the checker accepts it.
+def solve(
+    problem: Problem,
+    *,
+    time_s: float = 60.0,
+    threads: int = 1,
+    seed: int = 0,
+    points: Points = "heuristic",
+    minimise_s: float = 2.0,
+) -> Solution:
+    """Deduce the goal of `problem`, with auxiliary points where it does not follow without
+    (`points="none"`: without). A proof is returned only if the checker accepts it; `minimise_s`
+    goes into making it shorter.
 
     >>> text = "a b c = triangle a b c; h = orthocenter h a b c ? perp c h a b"
     >>> solve(Problem.parse(text)).status.value
@@ -63,133 +94,169 @@ def solve(problem: Problem, *, time_s: float = 60.0, seed: int = 0) -> Solution:
         raise DataError("the problem has no goal; add '? ' and what is to be shown")
     if not time_s >= 0:
         raise UsageError(f"the time must be 0 seconds or more, not {time_s}")
+    if threads < 1:
+        raise UsageError(f"the threads must be 1 or more, not {threads}")
+
+    def remaining_s() -> float:
+        return max(0.0, time_s - (time.perf_counter() - start))
+
     found = find_configuration(problem, seed=seed)
     if isinstance(found, dict):
         return Solution(
             status=Status.FALSE,
+            problem=problem,
+            added=(),
             diagram=found,
             proof=None,
+            counterexample=found,
             refusal="",
             facts=0,
+            attempts=0,
             seconds=time.perf_counter() - start,
             is_every_choice=True,
         )
     state = make_state(problem, found.diagrams)
-    goal = to_native(problem.goal, problem.points)
-    status, proof, refusal, is_general = Status.NOT_FOUND, None, "", True
-    if state.solve(goal, time_s=max(0.0, time_s - (time.perf_counter() - start))):
-        made = _from_native(state.prove(goal), problem.points)
-        refusal, is_general = _refusal(made, problem, seed=seed + 1, choice=found.choice)
-        if not refusal:
-            status, proof = Status.PROVED, made
-            is_general = is_general and _is_true_elsewhere(problem, seed=seed + 2)
+    judge = _Judge(problem, found, seed=seed + 1, minimise_s=minimise_s)
+    accepted = None
+    if state.solve(judge.goal, time_s=remaining_s()):
+        accepted = judge.accept(Figure(state))
+    facts, attempts = state.facts, 0
+    if accepted is None and points != "none" and remaining_s() > 0:
+        outcome = _add_points(state, judge, time_s=remaining_s(), threads=threads)
+        accepted, attempts = outcome.result, outcome.attempts
+    counterexample = None
+    if accepted is not None:
+        counterexample = found.counterexample or find_counterexample(problem, seed=seed + 2)
     return Solution(
-        status=status,
-        diagram=found.diagrams[0],
-        proof=proof,
-        refusal=refusal,
-        facts=state.facts,
+        status=Status.NOT_FOUND
+        if accepted is None
+        else Status.PROVED_IN_PART
+        if counterexample
+        else Status.PROVED,
+        problem=accepted.problem if accepted else problem,
+        added=accepted.added if accepted else (),
+        diagram=accepted.diagram if accepted else found.diagrams[0],
+        proof=accepted.proof if accepted else None,
+        counterexample=counterexample,
+        refusal="" if accepted else judge.refusal,
+        facts=facts,
+        attempts=attempts,
         seconds=time.perf_counter() - start,
-        is_every_choice=is_general and found.counterexample is None,
+        is_every_choice=bool(accepted and accepted.is_every_choice and not counterexample),
     )
 
 
-def _is_true_elsewhere(problem: Problem, *, seed: int) -> bool:
-    """Whether the goal is true in a picture of every choice that can be drawn."""
-    assert problem.goal is not None
-    for choice in range(_CHOICES):
+def _add_points(
+    state: GeometryState, judge: _Judge, *, time_s: float, threads: int
+) -> Outcome[_Accepted]:
+    proposer = HeuristicProposer(judge.goal, seed=judge.seed)
+    return search(
+        Figure(state),
+        proposer,
+        PointVerifier(judge.goal, judge.accept),
+        time_s=time_s,
+        threads=threads,
+        most_depth=min(_MOST_ADDED, MOST_POINTS - state.points),
+        least_cost=proposer.least_cost,
+    )
+
+
+class _Judge:
+    """Lets the checker decide about a figure in which the engine takes the goal for known."""
+
+    def __init__(
+        self, problem: Problem, found: Configuration, *, seed: int, minimise_s: float
+    ) -> None:
+        assert problem.goal is not None
+        self.goal = to_native(problem.goal, problem.points)
+        self.refusal = ""
+        self._goal = problem.goal
+        self._problem = problem
+        self._found = found
+        self.seed = seed
+        self._minimise_s = minimise_s
+
+    def accept(self, figure: Figure) -> _Accepted | None:
+        """The checked proof, with the added points that it needs; None where it is refused."""
+        names = list(self._problem.points)
+        texts = []
+        diagrams = [dict(at) for at in self._found.diagrams[:2]]
+        for point, name in zip(figure.added, _new_names(names), strict=False):
+            texts.append(clause_of(point, name, names))
+            names.append(name)
+            for at, place in zip(diagrams, point.places, strict=True):
+                at[name] = place
+        proof = proof_of(figure.state, self.goal, names)
+        first = self._judge(proof, texts)
+        if first is None:
+            return None
+        proofs = minimise(
+            proof,
+            goal=self._goal,
+            facts=first.problem.facts(),
+            diagrams=diagrams,
+            added=[point for clause in first.added for point in clause.points],
+            seed=self.seed,
+            time_s=self._minimise_s,
+        )
+        for proof in proofs[:-1]:
+            shorter = self._judge(proof, texts)
+            if shorter is not None and shorter.is_every_choice >= first.is_every_choice:
+                return shorter
+        return first
+
+    def _judge(self, proof: Proof, texts: list[str]) -> _Accepted | None:
+        texts = _needed(texts, proof)
+        problem = self._problem.extended("; ".join(texts)) if texts else self._problem
         try:
-            if not holds(problem.goal, draw(problem, seed=seed, choice=choice)):
-                return False
-        except DiagramError:
-            continue
-    return True
+            diagram, is_every_choice = self._check(proof, problem)
+        except (ProofRejected, DiagramError) as error:
+            self.refusal = str(error)
+            return None
+        return _Accepted(
+            proof=proof,
+            problem=problem,
+            added=problem.clauses[len(self._problem.clauses) :],
+            diagram=diagram,
+            is_every_choice=is_every_choice,
+        )
 
+    def _check(self, proof: Proof, problem: Problem) -> tuple[Diagram, bool]:
+        """A picture, and whether any fresh one may be taken. Raises ProofRejected.
 
-def _refusal(proof: Proof, problem: Problem, *, seed: int, choice: int) -> tuple[str, bool]:
-    """Why the checker refuses a proof (or nothing), and whether any fresh diagram may be taken.
-
-    A fresh diagram may show another configuration: the other of two intersections, another order
-    of points on a line. Then the proof is for the configuration in which all its steps are true.
-    """
-    assert problem.goal is not None
-    fresh = list(itertools.islice(draw_many(problem, seed=seed, choice=choice), _FRESH))
-    try:
-        check(proof, problem, fresh[:_PICTURES])
-        return "", True
-    except ProofRejected as error:
-        refusal = str(error)
-    alike = [at for at in fresh if is_true_in(proof, at)]
-    if len(alike) >= _PICTURES:
+        A fresh diagram may show another configuration: the other of two intersections, another
+        order of points on a line. Then the proof is for that in which all its steps are true.
+        """
+        pictures = draw_many(problem, seed=self.seed, choice=self._found.choice)
+        fresh = list(itertools.islice(pictures, _FRESH))
         try:
+            check(proof, problem, fresh[:_PICTURES])
+            return max((at for at in fresh if is_true_in(proof, at)), key=clarity), True
+        except ProofRejected:
+            alike = [at for at in fresh if is_true_in(proof, at)]
+            if len(alike) < _PICTURES:
+                raise
             check(proof, problem, alike)
-            return "", False
-        except ProofRejected as error:
-            refusal = str(error)
-    return refusal, False
+            return max(alike, key=clarity), False
 
 
-def find_configuration(problem: Problem, *, seed: int) -> Configuration | Diagram:
-    """Pictures in which the goal is true, or a counterexample. Raises DiagramError."""
-    assert problem.goal is not None
-    counterexample: Diagram | None = None
-    failure: DiagramError | None = None
-    for choice in range(_CHOICES):
-        try:
-            drawn = tuple(itertools.islice(draw_many(problem, seed=seed, choice=choice), _PICTURES))
-        except DiagramError as error:
-            failure = error
-            if choice == 1 and counterexample is None:
-                break  # twice in vain: more choices do not help
-            continue
-        wrong = next((at for at in drawn if not holds(problem.goal, at)), None)
-        if wrong is None:
-            return Configuration(choice=choice, diagrams=drawn, counterexample=counterexample)
-        counterexample = counterexample or wrong
-    if counterexample is None:
-        assert failure is not None
-        raise failure
-    return counterexample
+def _new_names(used: list[str]) -> Any:
+    """Names for added points: letters that are free, then p1, p2, …"""
+    letters = "xyzpqrstuvwkmnlgjhefabcd"
+    return (
+        name
+        for name in itertools.chain(letters, (f"p{number}" for number in itertools.count(1)))
+        if name not in used
+    )
 
 
-def make_state(problem: Problem, diagrams: tuple[Diagram, ...]):
-    """The native engine's state: two diagrams and what is given."""
-    from gnomon import _native
-
-    first, second = ([at[point] for point in problem.points] for at in diagrams[:2])
-    state = _native.GeometryState(first, second)
-    for fact in problem.facts():
-        try:
-            state.give(to_native(fact, problem.points))
-        except ValueError as error:
-            raise DataError(f"'{fact}' cannot be used: {error}") from error
-    return state
-
-
-def to_native(fact: Statement, points: tuple[str, ...]) -> tuple[str, list[int], int, int]:
-    """(name, points by number, numerator, denominator)."""
-    if fact.predicate == "s_angle":
-        a, b, x = fact.points
-        fact = Statement("aconst", (b, a, b, x), fact.numbers)
-    number = fact.numbers[0] if fact.numbers else Fraction(0)
-    if max(abs(number.numerator), number.denominator) > 10**12:
-        raise DataError(f"the number {number} in '{fact}' is beyond 1e12")
-    places = [points.index(point) for point in fact.points]
-    return fact.predicate, places, number.numerator, number.denominator
-
-
-def _from_native(steps, points: tuple[str, ...]) -> Proof:
-    made = []
-    for (name, places, numerator, denominator), rule, premises in steps:
-        has_number = name in ("aconst", "rconst", "lconst")
-        conclusion = Statement(
-            name,
-            tuple(points[place] for place in places),
-            (Fraction(numerator, denominator),) if has_number else (),
-        )
-        terms = tuple(
-            Term(step, equation, Fraction(coefficient) if coefficient else None)
-            for step, equation, coefficient in premises
-        )
-        made.append(ProofStep(conclusion=conclusion, rule=rule, premises=terms))
-    return Proof(steps=tuple(made))
+def _needed(texts: list[str], proof: Proof) -> list[str]:
+    """The clauses of the added points that a proof speaks of, and of those that these need."""
+    needed = {point for step in proof.steps for point in step.conclusion.points}
+    kept = []
+    for text in reversed(texts):
+        name, _, rest = text.partition(" = ")
+        if name in needed:
+            needed.update(rest.replace(",", " ").split())
+            kept.append(text)
+    return kept[::-1]

@@ -1,0 +1,84 @@
+"""A proof in a file: the problem, the added points, the steps. Whoever has the file can check it.
+
+    {"format": "gnomon geometry proof 1", "problem": "a b c = …  ? …", "points": ["x = foot …"],
+     "steps": [{"conclusion": …, "rule": …, "premises": [{"step": 0}, …]}, …]}
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from gnomon.errors import DataError
+from gnomon.geometry.check import ProofRejected, check, is_true_in
+from gnomon.geometry.diagram import Diagram, DiagramError, draw_many
+from gnomon.geometry.language import Clause, Problem, ProblemError
+from gnomon.geometry.proof import Proof
+
+_CHOICES, _EACH, _LEAST = 24, 4, 3  # pictures: configurations, of each, and how many must agree
+_LONGEST = 20_000_000  # characters of a file that is read
+
+
+def to_dict(proof: Proof, problem: Problem, added: Sequence[Clause]) -> dict[str, Any]:
+    """As plain data. `problem` ends with the clauses `added`."""
+    given = Problem(
+        name=problem.name,
+        clauses=problem.clauses[: len(problem.clauses) - len(added)],
+        goal=problem.goal,
+        places=problem.places,
+    )
+    data = proof.to_dict()
+    return {
+        "format": data["format"],
+        "problem": str(given),
+        "points": [str(clause) for clause in added],
+        "steps": data["steps"],
+    }
+
+
+def read(text: str) -> tuple[Proof, Problem]:
+    """The proof in a file's text and the problem with its added points. Raises DataError."""
+    if len(text) > _LONGEST:
+        raise DataError(f"the proof has more than {_LONGEST:,} characters; gnomon reads no more")
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"a proof in JSON was expected: {error}") from error
+    proof = Proof.from_dict(data)
+    clauses, points = data.get("problem"), data.get("points", [])
+    is_text = isinstance(clauses, str) and isinstance(points, list)
+    if not is_text or not all(isinstance(point, str) for point in points):
+        raise DataError("'problem' must be a text and 'points' a list of texts")
+    try:
+        problem = Problem.parse(clauses)
+        if any("?" in point for point in points):
+            raise DataError("an added point may not bring another goal")
+        return proof, problem.extended("; ".join(points)) if points else problem
+    except ProblemError as error:
+        raise DataError(f"the problem in the proof cannot be read: {error}") from error
+
+
+def verify(proof: Proof, problem: Problem, *, seed: int) -> int:
+    """Check a proof in fresh diagrams of the configuration that it is about, and say in how many.
+    Raises ProofRejected, or DiagramError where the problem cannot be drawn.
+    """
+    pictures: list[Diagram] = []
+    failure: DiagramError | None = None
+    for choice in range(_CHOICES):
+        try:
+            drawn = itertools.islice(draw_many(problem, seed=seed, choice=choice), _EACH)
+            pictures = list(drawn)
+        except DiagramError as error:
+            failure = failure or error
+            continue
+        alike = [at for at in pictures if is_true_in(proof, at)]
+        if len(alike) >= _LEAST:
+            check(proof, problem, alike)
+            return len(alike)
+    if not pictures:
+        assert failure is not None
+        raise failure
+    check(proof, problem, pictures)  # says which step is not true
+    raise ProofRejected("the fresh diagrams of no configuration show all its steps")

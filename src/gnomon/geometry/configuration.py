@@ -1,0 +1,63 @@
+"""Which configurations of a problem there are, and in which of them its goal is true."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from gnomon.geometry.diagram import Diagram, DiagramError, draw, draw_many
+from gnomon.geometry.language import Problem
+from gnomon.geometry.predicates import holds
+
+_CHOICES = 24  # how many are looked at for one in which the goal is true
+_PICTURES = 3  # of each; the engine sees two
+_MORE_PICTURES = 60  # each of its own choice: a goal that is proved should be true in them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """A choice of intersections in which the goal is true, as far as pictures tell."""
+
+    choice: int
+    diagrams: tuple[Diagram, ...]
+    counterexample: Diagram | None  # a picture of another choice in which it is not
+
+
+def find_configuration(problem: Problem, *, seed: int) -> Configuration | Diagram:
+    """Pictures in which the goal is true, or a counterexample. Raises DiagramError."""
+    assert problem.goal is not None
+    counterexample: Diagram | None = None
+    failure: DiagramError | None = None
+    for choice in range(_CHOICES):
+        try:
+            drawn = tuple(itertools.islice(draw_many(problem, seed=seed, choice=choice), _PICTURES))
+        except DiagramError as error:
+            failure = error
+            if choice == 1 and counterexample is None:
+                break  # twice in vain: more choices do not help
+            continue
+        wrong = next((at for at in drawn if not holds(problem.goal, at)), None)
+        if wrong is None:
+            return Configuration(choice=choice, diagrams=drawn, counterexample=counterexample)
+        counterexample = counterexample or wrong
+    if counterexample is None:
+        assert failure is not None
+        raise failure
+    return counterexample
+
+
+def find_counterexample(problem: Problem, *, seed: int) -> Diagram | None:
+    """A picture of any choice that can be drawn in which the goal is not true, or None."""
+    assert problem.goal is not None
+    failures = 0
+    for choice in range(1, _MORE_PICTURES + 1):
+        try:
+            at = draw(problem, seed=seed + choice, choice=choice)
+        except DiagramError:
+            failures += 1
+            if failures > 3 and failures == choice:
+                return None
+            continue
+        if not holds(problem.goal, at, tolerance=1e-6):
+            return at
+    return None

@@ -1,0 +1,201 @@
+"""A solution as a text to read: what is given, the steps, and the points that are added on the way.
+
+An `Explanation` is what all formats have in common; `text`, `latex` and `html` only set it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gnomon.geometry.check import plain
+from gnomon.geometry.language import Clause, Problem
+from gnomon.geometry.predicates import Statement
+from gnomon.geometry.proof import Proof
+from gnomon.geometry.wording import label, reason, say, say_clause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of the proof. `number` is what later lines call it by: 1, 2, … for steps, a, b, …
+    for what is given, and nothing where a point is added.
+    """
+
+    number: str
+    text: str
+    reason: str
+    uses: tuple[str, ...]
+    statements: tuple[Statement, ...]  # what the figure shows of it
+    point: str = ""  # the new one, where one is added
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """A proof in plain English, in order."""
+
+    problem: tuple[str, ...]  # sentences that draw the figure
+    goal: str
+    lines: tuple[Line, ...]
+    unused: tuple[str, ...]  # given, and not needed
+    points: tuple[str, ...]  # the added ones
+    note: str  # for which configurations, where not for all
+
+    @property
+    def steps(self) -> tuple[Line, ...]:
+        """The lines that conclude something."""
+        return tuple(line for line in self.lines if line.number.isdigit())
+
+
+def explain(
+    proof: Proof, problem: Problem, added: Sequence[Clause], *, note: str = ""
+) -> Explanation:
+    """Lines for a proof of `problem`, whose last clauses are `added`."""
+    assert problem.goal is not None
+    writer = _Writer(proof, problem, added)
+    used = {step.conclusion for step in proof.steps if step.rule == "given"}
+    clauses = problem.clauses[: len(problem.clauses) - len(added)]
+    unused = [
+        say(fact)
+        for clause in clauses
+        for step in clause.steps
+        if not any(plain(fact) in used for fact in step.facts())
+        for fact in step.facts()
+    ]
+    return Explanation(
+        problem=tuple(map(_sentence, clauses)),
+        goal=say(problem.goal),
+        lines=tuple(writer.lines),
+        unused=tuple(dict.fromkeys(unused)),
+        points=tuple(point for clause in added for point in clause.points),
+        note=note,
+    )
+
+
+def _sentence(clause: Clause) -> str:
+    text = say_clause(clause)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+class _Writer:
+    """Numbers the steps; what is given comes where it is needed first, and so do added points."""
+
+    def __init__(self, proof: Proof, problem: Problem, added: Sequence[Clause]) -> None:
+        self._proof = proof
+        self._added = {point: clause for clause in added for point in clause.points}
+        self._shown: set[str] = set(problem.points) - set(self._added)
+        self._numbers: dict[int, str] = {}
+        self._given = self._steps = 0
+        self.lines: list[Line] = []
+        given = [i for i, step in enumerate(proof.steps) if step.rule == "given"]
+        for index in given:
+            if set(proof.steps[index].conclusion.points) <= self._shown:
+                self._give(index)
+        for index, step in enumerate(proof.steps):
+            if step.rule != "given":
+                self._step(index)
+
+    def _give(self, index: int) -> None:
+        self._given += 1
+        self._numbers[index] = _letters(self._given)
+        fact = self._proof.steps[index].conclusion
+        self.lines.append(
+            Line(
+                number=self._numbers[index],
+                text=say(fact),
+                reason="given",
+                uses=(),
+                statements=(fact,),
+            )
+        )
+
+    def _step(self, index: int) -> None:
+        step = self._proof.steps[index]
+        for term in step.premises:
+            if term.step not in self._numbers:
+                for point in self._proof.steps[term.step].conclusion.points:
+                    self._add(point)
+                self._give(term.step)
+        for point in step.conclusion.points:
+            self._add(point)
+        premises = [self._proof.steps[term.step].conclusion for term in step.premises]
+        self._steps += 1
+        self._numbers[index] = str(self._steps)
+        uses = dict.fromkeys(self._numbers[term.step] for term in step.premises)
+        self.lines.append(
+            Line(
+                number=self._numbers[index],
+                text=say(step.conclusion),
+                reason=reason(step, list(dict.fromkeys(premises))),
+                uses=tuple(uses),
+                statements=(step.conclusion, *dict.fromkeys(premises)),
+            )
+        )
+
+    def _add(self, point: str) -> None:
+        """Says how an added point is drawn, after those that it needs, and why it helps."""
+        if point in self._shown:
+            return
+        clause = self._added[point]
+        self._shown.update(clause.points)
+        for step in clause.steps:
+            for bound in step.binding.values():
+                if isinstance(bound, str):
+                    self._add(bound)
+        self.lines.append(
+            Line(
+                number="",
+                text=f"Add {label(point)}: {say_clause(clause)}.",
+                reason=self._help(point),
+                uses=(),
+                statements=tuple(fact for step in clause.steps for fact in step.facts()),
+                point=point,
+            )
+        )
+
+    def _help(self, point: str) -> str:
+        """What follows of the point that leads to something that does not mention it."""
+        steps = self._proof.steps
+        found: list[str] = []
+        for step in steps:
+            if step.rule == "given" or point in step.conclusion.points:
+                continue
+            for term in step.premises:
+                premise = steps[term.step]
+                if premise.rule != "given" and point in premise.conclusion.points:
+                    found.append(say(premise.conclusion))
+        bridges = list(dict.fromkeys(found))[:2]
+        if bridges:
+            return f"it helps, because it gives {' and '.join(bridges)}"
+        later = [
+            say(step.conclusion)
+            for step in steps
+            if step.rule != "given" and point in step.conclusion.points
+        ]
+        return f"it helps, because it gives {later[-1]}" if later else "it links what is given"
+
+
+def _letters(number: int) -> str:
+    """a, b, …, z, aa, ab, …"""
+    letters = ""
+    while number > 0:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("a") + rest) + letters
+    return letters
+
+
+def to_text(explanation: Explanation) -> str:
+    """Numbered lines with their reasons."""
+    lines = [*explanation.problem, f"To show: {explanation.goal}.", ""]
+    width = max((len(line.number) for line in explanation.lines), default=1)
+    for line in explanation.lines:
+        if line.point:
+            lines.append(f"{'':>{width + 2}} {line.text} ({line.reason})")
+            continue
+        number = f"{line.number}." if line.number.isdigit() else f"({line.number})"
+        sources = f" from {', '.join(line.uses)}" if line.uses else ""
+        lines.append(f"{number:>{width + 2}} {line.text}  [{line.reason}{sources}]")
+    if explanation.unused:
+        lines += ["", f"Not needed: {'; '.join(explanation.unused)}."]
+    if explanation.note:
+        lines += ["", explanation.note]
+    return "\n".join(lines)
