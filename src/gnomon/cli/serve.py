@@ -127,6 +127,7 @@ def serve(
         ) from error
     from gnomon.engine import DEFAULT_CAPACITY, Engine
     from gnomon.models import open_model, require_tokenizer
+    from gnomon.models.open_model import EMBEDDED
 
     keys = tuple(key for given in api_key or [] for key in given.split())
     # What can be refused without reading a model is refused first.
@@ -148,6 +149,8 @@ def serve(
         opened = open_model(model)
         if context is None:
             settings = replace(settings, context=min(DEFAULT_CAPACITY, opened.config.max_context))
+        if model in (None, EMBEDDED):
+            settings = replace(settings, aliases=(EMBEDDED, *settings.aliases))
         tokenizer = require_tokenizer(opened)
         engine = Engine(opened, threads=threads)
         address = address_of(listener)

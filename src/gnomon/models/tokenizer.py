@@ -105,9 +105,7 @@ class Tokenizer:
             )
         roles = {role: self._role(role) or "" for role in TOKEN_ROLES}
         template = ChatTemplate(self.chat_template, special_tokens=roles)
-        return template.render(
-            messages, add_generation_prompt=add_generation_prompt, tools=tools
-        )
+        return template.render(messages, add_generation_prompt=add_generation_prompt, tools=tools)
 
     def save(self, folder: Path | str) -> None:
         """Write `tokenizer.json`, `tokenizer_config.json` and `generation_config.json`, which

@@ -117,9 +117,7 @@ def _add_generation(app: FastAPI, service: Service) -> None:
             sends_usage=body.includes_usage,
         )
 
-    @app.post(
-        "/v1/embeddings", tags=["text"], response_model=EmbeddingAnswer, responses=_ERRORS
-    )
+    @app.post("/v1/embeddings", tags=["text"], response_model=EmbeddingAnswer, responses=_ERRORS)
     async def embed(body: EmbeddingRequest, request: Request) -> Response:
         """The mean of the model's last hidden states, of unit length, for each text."""
         job = await service.embed(body, asker(request))
@@ -165,9 +163,7 @@ def _add_watching(app: FastAPI, service: Service) -> None:
             return JSONResponse(answer.model_dump(), status_code=503)  # type: ignore[return-value]
         return answer
 
-    @app.get(
-        "/metrics", tags=["watching"], response_class=PlainTextResponse, responses=_GUARDED
-    )
+    @app.get("/metrics", tags=["watching"], response_class=PlainTextResponse, responses=_GUARDED)
     async def metrics() -> Response:
         """What the server does, in Prometheus' text form."""
         return PlainTextResponse(

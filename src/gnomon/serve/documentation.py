@@ -1,4 +1,4 @@
-"""The page at `/docs`: the API as OpenAPI describes it, without a script and without the network."""
+"""The page at `/docs`: the API as OpenAPI describes it; no script, nothing from the network."""
 
 from __future__ import annotations
 

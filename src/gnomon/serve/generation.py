@@ -79,8 +79,7 @@ class GenerationWork(Work):
         top = self._options.top_scores or 0
         following = self.prompt[self.read + 1 : self.read + chunk.size + 1].tolist()
         self._prompt_scores += [
-            score_token(row, token, top=top)
-            for row, token in zip(logits, following, strict=False)
+            score_token(row, token, top=top) for row, token in zip(logits, following, strict=False)
         ]
         self._asked = chunk.size
         return self.take_logits(logits[-1])
@@ -98,9 +97,7 @@ class GenerationWork(Work):
             self.read += self._asked
             if not self.is_prompt_read:
                 return []
-            events.append(
-                PromptRead(cached_tokens=self.cached, scores=tuple(self._prompt_scores))
-            )
+            events.append(PromptRead(cached_tokens=self.cached, scores=tuple(self._prompt_scores)))
             if self._options.max_tokens == 0:
                 return [*events, *self._finish("length")]
         return [*events, *self._choose(logits)]

@@ -49,9 +49,7 @@ class GrammarMaker:
     def json(self, schema: Mapping[str, Any]) -> Matcher:
         """An answer that is one JSON value of `schema`. Raises UsageError if it is no schema."""
         try:
-            grammar = LLMatcher.grammar_from_json_schema(
-                json.dumps(schema), defaults=JSON_OPTIONS
-            )
+            grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), defaults=JSON_OPTIONS)
         except ValueError as error:
             raise UsageError(f"the JSON schema cannot be used: {error}") from error
         return self.lark(grammar, what="JSON schema")
@@ -61,7 +59,9 @@ class GrammarMaker:
         matcher = LLMatcher(self._tokens, grammar, log_level=0)
         if matcher.is_error():
             raise UsageError(f"the {what} cannot be used: {_first_line(matcher.get_error())}")
-        return Matcher(matcher)
+        made = Matcher(matcher)
+        made.copy().allowed(1)  # some that are well formed have no answer at all
+        return made
 
 
 class Matcher:

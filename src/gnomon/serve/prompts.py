@@ -71,7 +71,10 @@ def _entry(message: Message, form: ToolForm, *, has_place: bool) -> dict[str, An
         call_text(ToolCall(name=call.function.name, arguments=call.function.arguments), form)
         for call in calls
     ]
-    return {"role": role, "content": "\n".join([*([message.text] if message.text else []), *written])}
+    return {
+        "role": role,
+        "content": "\n".join([*([message.text] if message.text else []), *written]),
+    }
 
 
 def _with_instructions(

@@ -36,7 +36,9 @@ def model_report(model: Model) -> dict[str, Any]:
     layers = _layers(model)
     parameters = sum(math.prod(model.weights.shape(name)) for name in model.weights.names())
     options = model.provenance.get("options", {})
-    made = {name: options[name] for name in _TOLD if isinstance(options.get(name), (str, int, float))}
+    made = {
+        name: options[name] for name in _TOLD if isinstance(options.get(name), (str, int, float))
+    }
     if "gnomon_version" in model.provenance:
         made["gnomon_version"] = str(model.provenance["gnomon_version"])
     return {

@@ -147,7 +147,7 @@ class Scheduler:
                 is_running = not self._is_stopping
                 events = self._dismiss()
             if is_running:
-                self._admit()
+                events += self._admit()
                 events += self._step()
             with self._news:
                 self._busy = len(self._slots.busy)
@@ -182,19 +182,23 @@ class Scheduler:
                 slot.work = None
         return events
 
-    def _admit(self) -> None:
+    def _admit(self) -> list[tuple[Work, Event]]:
+        """Give free slots to those who wait."""
+        events: list[tuple[Work, Event]] = []
         while self._slots.has_room:
             with self._news:
                 work = self._line.take()
                 if work is None:
                     break
                 self._busy += 1
-            self._slots.take(work)
+            slot, source, kept = self._slots.take(work)
+            events += self._guarded(slot, lambda s=slot, f=source, k=kept: s.begin(f, k))
         self._metrics.load(
             running=len(self._slots.busy),
             waiting=len(self._line),
             held_tokens=self._slots.held_tokens,
         )
+        return events
 
     def _step(self) -> list[tuple[Work, Event]]:
         """Let every text read on. What a text's own trouble is does not touch the others."""
@@ -241,9 +245,9 @@ class Scheduler:
         assert work is not None
         try:
             events = list(go_on())
-        except GnomonError as error:  # logits that are no numbers: the model's own trouble
+        except GnomonError as error:  # logits that are no numbers, a grammar with no way on
             print(f"gnomon serve: {error}", file=sys.stderr)
-            events = [Failed(kind="model", message="the model computed what is no number")]
+            events = [Failed(kind="model", message=str(error))]
         except Exception:
             traceback.print_exc()
             events = [Failed(kind="internal", message="the server failed; its log says why")]

@@ -62,7 +62,8 @@ class Job:
         self._metrics = metrics
         self._mailbox: Mailbox[tuple[int, Event]] = Mailbox()
         self._numbers = {work: number for number, work in enumerate(self.works)}
-        self._open = set(self.works)
+        self._open = set(self.works)  # whose end nobody has taken out of the mailbox yet
+        self._unended = set(self.works)  # whose end has not come
         self._start_s = time.perf_counter()
         self._has_text = False
         self.prompt_tokens = 0
@@ -71,6 +72,8 @@ class Job:
 
     def put(self, work: Work, event: Event) -> None:
         """An event has come; in the event loop's thread."""
+        if isinstance(event, (Finished, Failed, Embedded)):
+            self._unended.discard(work)
         self._count(work, event)
         self._mailbox.put((self._numbers[work], event))
 
@@ -87,11 +90,11 @@ class Job:
 
     def cancel(self) -> None:
         """Stop working on what is not done."""
-        if self._open:
-            for _ in self._open:
-                self._metrics.end("cancelled", seconds=time.perf_counter() - self._start_s)
-            self._scheduler.cancel(list(self._open))
-            self._open.clear()
+        for _ in self._unended:
+            self._metrics.end("cancelled", seconds=time.perf_counter() - self._start_s)
+        self._scheduler.cancel(list(self._unended))
+        self._unended.clear()
+        self._open.clear()
 
     def _count(self, work: Work, event: Event) -> None:
         seconds = time.perf_counter() - self._start_s

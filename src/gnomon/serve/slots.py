@@ -13,6 +13,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from gnomon.engine import Engine, Session
+    from gnomon.serve.events import Event
     from gnomon.serve.work import Work
 
 
@@ -23,6 +24,13 @@ class Slot:
         self.session = session
         self.work: Work | None = None
         self.last_used = 0  # by a counter of uses
+
+    def begin(self, source: Session, kept: int) -> list[Event]:
+        """Hold the first `kept` tokens of `source`, and let the work begin with them."""
+        assert self.work is not None
+        self.session.copy_prefix(source, kept)
+        self.work.begin(kept=kept)
+        return []
 
 
 class Slots:
@@ -45,27 +53,25 @@ class Slots:
     def held_tokens(self) -> int:
         return sum(slot.session.length for slot in self._slots)
 
-    def take(self, work: Work) -> Slot:
-        """A free slot for `work`, which begins; there must be one."""
+    def take(self, work: Work) -> tuple[Slot, Session, int]:
+        """A free slot for `work`, of which there must be one; and with how many tokens of which
+        session it should begin.
+        """
         free = [slot for slot in self._slots if slot.work is None]
-        slot = min(free, key=lambda slot: slot.last_used)
+        slot = source = min(free, key=lambda slot: slot.last_used)
         kept = 0
         if work.reuses_prefix:
             shared = {slot: _shared_length(slot.session, work.prompt) for slot in self._slots}
-            best = max(self._slots, key=lambda slot: shared[slot])
+            source = max(self._slots, key=lambda slot: shared[slot])
             own = max(free, key=lambda slot: shared[slot])
-            kept = shared[best]
+            kept = shared[source]
             # A chat's next turn goes on in the session of the turns before; nothing is copied.
             if shared[own] == kept and own.session.length - kept <= kept:
-                slot = best = own
-            slot.session.copy_prefix(best.session, kept)
-        else:
-            slot.session.truncate(0)
+                slot = source = own
         self._uses += 1
         slot.last_used = self._uses
         slot.work = work
-        work.begin(kept=kept)
-        return slot
+        return slot, source.session, kept
 
 
 def _shared_length(session: Session, prompt: np.ndarray) -> int:

@@ -35,9 +35,7 @@ HERMES = ToolForm(
     begin="<tool_call>", end="</tool_call>", trigger="<tool_call>", arguments_key="arguments"
 )
 LLAMA = ToolForm(begin="", end="", trigger='{"name":', arguments_key="parameters")
-MISTRAL = ToolForm(
-    begin="", end="", trigger='[{"name":', arguments_key="arguments", is_list=True
-)
+MISTRAL = ToolForm(begin="", end="", trigger='[{"name":', arguments_key="arguments", is_list=True)
 
 
 def form_of(template: str | None) -> ToolForm:

@@ -25,7 +25,7 @@ JsonObject = dict[str, Any]
 
 
 class Wire(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class StreamOptions(Wire):
