@@ -50,7 +50,7 @@ native-test: $(STAMPS)/tools ## The native tests, under the address and undefine
 	@cmake --build build/sanitize --parallel $$(nproc)
 	@./build/sanitize/native_tests
 
-python-test: $(STAMPS)/core $(STAMPS)/dev $(STAMPS)/model ## pytest
+python-test: $(STAMPS)/core $(STAMPS)/dev $(STAMPS)/model $(STAMPS)/browser ## pytest
 	@echo '== pytest'
 	@$(RUN) -m pytest -o cache_dir=build/cache/pytest
 
@@ -92,6 +92,14 @@ $(STAMPS)/dev: $(STAMPS)/venv pyproject.toml constraints.txt
 	@mkdir -p build
 	@$(RUN) -c '$(LIST) p["project"]["optional-dependencies"]["dev"], sep="\n")' > build/dev.txt
 	@$(PIP) -c constraints.txt -r build/dev.txt
+	@touch $@
+
+# The page is tested in a real browser; where we may, and it is missing, Debian's is installed.
+$(STAMPS)/browser: $(STAMPS)/venv
+	@command -v chromium chromium-browser google-chrome > /dev/null \
+	  || { command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ] && echo '== browser' \
+	    && apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium > /dev/null; } \
+	  || { echo 'the page is tested in Chromium; on Debian: apt install chromium' >&2; exit 1; }
 	@touch $@
 
 $(STAMPS)/model: $(STAMPS)/venv

@@ -96,6 +96,12 @@ void bind_session(nb::module_& m) {
              [](Session& s, const Tokens& text) { return s.keep_prefix(text.data(), size_of(text.size())); },
              "text"_a.noconvert(),
              "Forget what the text (int32 [n >= 1]) does not begin with, and its last token; the length then.")
+        .def("copy_prefix",
+             [](Session& s, const Session& from, int64_t n) {
+                 nb::gil_scoped_release release;
+                 s.copy_prefix(from, n);
+             },
+             "source"_a, "n"_a, "Forget everything; know the first `n` tokens of `source` as if they were read.")
         .def("forward",
              [](Session& s, const Tokens& tokens) {
                  return append(s, tokens, &Session::forward, {vocab_of(s)});

@@ -60,6 +60,19 @@ void KvCache::write(const KernelTable& k, int64_t position, const float* key, co
     }
 }
 
+void KvCache::copy(const KvCache& from, int64_t count) {
+    for (const auto half : {&KvCache::keys_, &KvCache::values_})
+        for (int64_t head = 0; head < kv_heads_; ++head) {
+            const Half& source = from.*half;
+            const Half& target = this->*half;
+            std::memcpy(target.numbers(*this, head, 0), source.numbers(from, head, 0),
+                        static_cast<std::size_t>(count * vector_bytes_));
+            if (target.scales)
+                std::memcpy(target.scale(*this, head, 0), source.scale(from, head, 0),
+                            static_cast<std::size_t>(count) * sizeof(float));
+        }
+}
+
 AttentionScratch::AttentionScratch(const AttentionShape& shape, int threads) {
     const int64_t group = shape.heads / shape.kv_heads;
     block_tokens_ = std::max<int64_t>(1, kRows / group);

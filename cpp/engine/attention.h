@@ -31,6 +31,9 @@ public:
     // Stores the key and value, each [kv_heads · head_dim], of one position.
     void write(const KernelTable& k, int64_t position, const float* key, const float* value);
 
+    // Takes over the first `count` positions of a cache of the same shape and form.
+    void copy(const KvCache& from, int64_t count);
+
     const uint8_t* keys(int64_t head, int64_t position) const { return keys_.numbers(*this, head, position); }
     const uint8_t* values(int64_t head, int64_t position) const { return values_.numbers(*this, head, position); }
     // From `position` on; null unless the cache is i8.

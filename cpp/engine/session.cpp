@@ -53,6 +53,18 @@ int64_t Session::keep_prefix(const int32_t* tokens, int64_t n) {
     return length();
 }
 
+void Session::copy_prefix(const Session& from, int64_t n) {
+    if (from.decoder_ != decoder_) refuse("The sessions belong to several decoders.");
+    if (from.caches_[0].dtype() != caches_[0].dtype()) refuse("The sessions' caches have different forms.");
+    if (n < 0 || n > from.length() || n > capacity_)
+        refuse("Cannot copy " + std::to_string(n) + " tokens of a session that holds " +
+               std::to_string(from.length()) + " to one for " + std::to_string(capacity_) + ".");
+    if (&from == this) return truncate(n);
+    std::lock_guard<std::mutex> lock(decoder_->mutex());
+    for (std::size_t i = 0; i < caches_.size(); ++i) caches_[i].copy(from.caches_[i], n);
+    tokens_.assign(from.tokens_.begin(), from.tokens_.begin() + n);
+}
+
 // ------------------------------------------------------------------------------------- reading
 
 struct Reader {

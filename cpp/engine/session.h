@@ -28,6 +28,11 @@ public:
     // for what follows it. Returns how many tokens are left.
     int64_t keep_prefix(const int32_t* tokens, int64_t n);
 
+    // Forgets everything, and knows then the first `n` tokens of `from` as if it had read them.
+    // Throws std::invalid_argument, and changes nothing, if they do not fit or `from` is a session of
+    // another decoder or another cache form.
+    void copy_prefix(const Session& from, int64_t n);
+
     // All four append n >= 1 tokens. They throw std::invalid_argument, and change nothing, if a
     // token is not in the vocabulary or the capacity is exceeded.
     void forward(const int32_t* tokens, int64_t n, float* last_logits);  // [vocab]

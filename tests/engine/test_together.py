@@ -150,3 +150,27 @@ def test_a_session_says_what_it_needs(llama, monkeypatch):
     monkeypatch.setattr("gnomon.engine.memory.available_bytes", lambda: 1000)
     with pytest.raises(GnomonError, match=r"A session for 128 tokens needs .* are free"):
         llama.session(cache="int8")
+
+
+@pytest.mark.parametrize("cache", ["float32", "float16", "int8"])
+def test_a_copied_prefix_is_as_good_as_a_read_one(model, cache):
+    engine = Engine(model, threads=2)
+    text, rest = tokens(45, 3), tokens(6, 4)
+    reader = engine.session(64, cache=cache)
+    reader.forward(text)
+    copy = engine.session(96, cache=cache)  # of another size, and with another text in it
+    copy.forward(tokens(20, 5))
+    copy.copy_prefix(reader, 40)
+    np.testing.assert_array_equal(copy.tokens, text[:40])
+    reader.truncate(40)
+    np.testing.assert_array_equal(copy.forward(rest), reader.forward(rest))
+
+
+def test_a_copy_of_what_is_not_there_is_refused(llama):
+    reader, copy = llama.session(32), llama.session(16)
+    reader.forward(tokens(20, 3))
+    copy.forward(tokens(5, 4))
+    for source, count in ((reader, 17), (reader, -1), (llama.session(cache="int8"), 0)):
+        with pytest.raises(ValueError, match="Cannot copy|different forms"):
+            copy.copy_prefix(source, count)
+    assert copy.length == 5

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import gnomon
-from gnomon.cli import bench, chat, compress, demo, eval, generate, geometry, info
+from gnomon.cli import bench, chat, compress, demo, eval, generate, geometry, info, serve
 from gnomon.cli.endings import EXIT_CODES
 from gnomon.errors import UsageError
 
@@ -36,6 +36,7 @@ app.command("compress")(compress.compress)
 app.command("eval")(eval.eval)
 app.command("generate")(generate.generate)
 app.command("chat")(chat.chat)
+app.command("serve")(serve.serve)
 app.command("bench")(bench.bench)
 app.add_typer(geometry.app, name="geometry")
 

@@ -1,6 +1,6 @@
 """The runtime: sessions over native layers, sampling, generation, perplexity, zero-shot tasks."""
 
-from gnomon.engine.engine import Engine, Session
+from gnomon.engine.engine import DEFAULT_CAPACITY, Engine, Session
 from gnomon.engine.generate import GeneratedToken, generate
 from gnomon.engine.perplexity import PerplexityResult, perplexity
 from gnomon.engine.sampling import Sampler, SamplingOptions
@@ -8,6 +8,7 @@ from gnomon.engine.zeroshot import QuestionResult, TaskResult, run_task
 from gnomon.engine.zeroshot_tasks import TASK_FILES, Task, find_task, read_task
 
 __all__ = [
+    "DEFAULT_CAPACITY",
     "TASK_FILES",
     "Engine",
     "GeneratedToken",

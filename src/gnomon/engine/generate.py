@@ -95,7 +95,7 @@ def _tokens(
             read, ahead = read + len(step), session.length
             right = 0
             for logits in rows:
-                _require_finite(logits, read)
+                require_finite(logits, read)
                 token = sampler.choose(logits, seen)
                 seen.append(token)
                 left -= 1
@@ -127,7 +127,7 @@ def _tokens(
             session.truncate(read)
 
 
-def _require_finite(logits: np.ndarray, read: int) -> None:
+def require_finite(logits: np.ndarray, read: int) -> None:
     if not np.isfinite(logits).all():
         raise ModelError(
             f"the model's logits are not finite after {read} tokens: its weights "

@@ -91,11 +91,16 @@ def processed_scores(
 
 def _keep_top_p(scores: np.ndarray, top_p: float) -> None:
     """Nucleus sampling (Holtzman et al., arXiv 1904.09751): drop the unlikely tail in place."""
-    ascending = np.argsort(scores, kind="stable")
-    probabilities = np.exp(scores[ascending] - scores[ascending[-1]])
+    probabilities = np.exp(scores - scores.max())
     probabilities /= probabilities.sum()
-    dropped = np.cumsum(probabilities) <= 1.0 - top_p
+    # So unlikely that all tokens like it together are in the tail: they need no sorting.
+    is_hopeless = probabilities <= (1.0 - top_p) / scores.size
+    hopeful = np.flatnonzero(~is_hopeless)
+    ascending = hopeful[np.argsort(scores[hopeful], kind="stable")]
+    below = probabilities[is_hopeless].sum()
+    dropped = below + np.cumsum(probabilities[ascending]) <= 1.0 - top_p
     dropped[-1] = False
+    scores[is_hopeless] = -np.inf
     scores[ascending[dropped]] = -np.inf
 
 

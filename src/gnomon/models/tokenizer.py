@@ -83,11 +83,20 @@ class Tokenizer:
         """A decoder for tokens that come one by one."""
         return StreamDecoder(lambda ids: self.decode(ids, skip_special=skip_special))
 
+    def to_json(self) -> str:
+        """What `tokenizer.json` holds."""
+        return self._backend.to_str(pretty=False)
+
     def apply_chat_template(
-        self, messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        add_generation_prompt: bool = True,
+        tools: Sequence[Mapping[str, Any]] | None = None,
     ) -> str:
         """The prompt for `messages` as the model was trained on it; encode it with
-        `add_special=False`. Raises ModelError if the model has no template or it refuses.
+        `add_special=False`. `tools` are functions' descriptions in OpenAI's form, which not every
+        template looks at. Raises ModelError if the model has no template or it refuses.
         """
         if self.chat_template is None:
             raise ModelError(
@@ -96,7 +105,7 @@ class Tokenizer:
             )
         roles = {role: self._role(role) or "" for role in TOKEN_ROLES}
         template = ChatTemplate(self.chat_template, special_tokens=roles)
-        return template.render(messages, add_generation_prompt=add_generation_prompt)
+        return template.render(messages, add_generation_prompt=add_generation_prompt, tools=tools)
 
     def save(self, folder: Path | str) -> None:
         """Write `tokenizer.json`, `tokenizer_config.json` and `generation_config.json`, which
@@ -111,7 +120,7 @@ class Tokenizer:
             "pad_token_id": self._role_id("pad_token"),
         }
         texts = {
-            "tokenizer.json": self._backend.to_str(pretty=False),
+            "tokenizer.json": self.to_json(),
             "tokenizer_config.json": json.dumps(settings, ensure_ascii=False, indent=2),
             "generation_config.json": json.dumps(
                 {key: value for key, value in generation.items() if value not in (None, [])},

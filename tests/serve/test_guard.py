@@ -1,0 +1,229 @@
+"""What does not get in: strangers, foreign pages and names, and too much at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import httpx
+import pytest
+from running_servers import ENDLESS, serving
+
+from gnomon.errors import UsageError
+from gnomon.serve import ServeSettings
+
+HELLO = {"messages": [{"role": "user", "content": "the old hen"}], "max_tokens": 2}
+
+
+def post(server, body=HELLO, path="/v1/chat/completions", **headers):
+    with server.client as client:
+        return client.post(path, json=body, headers=headers)
+
+
+def get(server, path, **headers):
+    with server.client as client:
+        return client.get(path, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def locked(tiny):
+    """A server with keys, one on the command line and two in its environment's way."""
+    environment = os.environ | {"GNOMON_API_KEY": "first second"}
+    arguments = (
+        tiny,
+        "--threads",
+        1,
+        "--allow-origin",
+        "https://friend.example",
+        "--max-body",
+        4096,
+    )
+    with serving(*arguments, environment=environment) as server:
+        yield server
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/metrics", "/report"])
+def test_a_key_is_asked_for(locked, path):
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "first"}):
+        answer = get(locked, path, **headers)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.json()["error"]["code"] == "invalid_api_key"
+    for key in ("first", "second"):
+        assert get(locked, path, authorization=f"Bearer {key}").status_code == 200
+
+
+def test_what_needs_no_key(locked):
+    for path in ("/", "/page/app.js", "/health", "/docs", "/openapi.json"):
+        assert get(locked, path).status_code == 200
+
+
+def test_only_other_machines_need_a_key():
+    ServeSettings(host="::1")
+    ServeSettings(host="0.0.0.0", api_keys=("k",))
+    for host in ("0.0.0.0", "192.168.1.2", "::", "example.org"):
+        with pytest.raises(UsageError, match="--api-key"):
+            ServeSettings(host=host)
+
+
+def test_the_command_refuses_before_it_reads_a_model():
+    run = subprocess.run(
+        [sys.executable, "-m", "gnomon", "serve", "no such model", "--host", "0.0.0.0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={k: v for k, v in os.environ.items() if k != "GNOMON_API_KEY"},
+    )
+    assert run.returncode == 2
+    assert "--api-key" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_port_in_use_is_said(tiny_server):
+    port = tiny_server.address.rpartition(":")[2]
+    run = subprocess.run(
+        [sys.executable, "-m", "gnomon", "serve", "--port", port],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 2
+    assert "cannot listen" in run.stderr
+
+
+def test_foreign_names_are_refused(tiny_server):
+    # A page that points its own name at this machine (DNS rebinding) gets nothing.
+    assert get(tiny_server, "/v1/models", host="evil.example").status_code == 403
+    assert get(tiny_server, "/v1/models", host="localhost:9").status_code == 200
+
+
+def test_foreign_pages_are_refused(tiny_server):
+    answer = post(tiny_server, origin="https://evil.example")
+    assert answer.status_code == 403
+    assert "access-control-allow-origin" not in answer.headers
+    assert post(tiny_server, origin=tiny_server.address).status_code == 200
+    assert post(tiny_server, origin="null").status_code == 403
+
+
+def test_a_page_that_was_let_in(locked):
+    origin = {"origin": "https://friend.example"}
+    with locked.client as client:
+        asked = client.options("/v1/chat/completions", headers=origin)
+    assert asked.status_code == 204
+    assert "authorization" in asked.headers["access-control-allow-headers"]
+    answer = post(locked, authorization="Bearer first", **origin)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "https://friend.example"
+    assert get(locked, "/health").headers.get("access-control-allow-origin") is None
+
+
+def test_large_bodies_are_refused(locked):
+    key = {"authorization": "Bearer first"}
+    large = {"messages": [{"role": "user", "content": "a" * 5000}]}
+    assert post(locked, large, **key).status_code == 413
+    with locked.client as client:  # without a length that gives it away
+        chunks = (b" " * 1024 for _ in range(8))
+        answer = client.post(
+            "/v1/chat/completions",
+            content=chunks,
+            headers=key | {"content-type": "application/json"},
+        )
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": []},
+        {"messages": [HELLO["messages"][0]] * 1025},
+        {**HELLO, "stop": ["a"] * 17},
+        {**HELLO, "n": 17},
+        {**HELLO, "n": 9},  # more than may wait here
+        {**HELLO, "top_logprobs": 21, "logprobs": True},
+        {**HELLO, "logit_bias": {"48": 1}},
+        {**HELLO, "max_tokens": "5"},
+        {**HELLO, "unheard_of": 1},
+        {"messages": [{"role": "user", "content": "\ud800"}]},
+    ],
+)  # fmt: skip
+def test_too_much_and_nonsense_are_refused(tiny_server, body):
+    import json
+
+    with tiny_server.client as client:
+        answer = client.post(
+            "/v1/chat/completions",
+            content=json.dumps(body),
+            headers={"content-type": "application/json"},
+        )
+    assert answer.status_code == 400, answer.text
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
+def test_a_form_is_not_json(tiny_server):
+    # What a foreign page could send without asking first.
+    with tiny_server.client as client:
+        answer = client.post("/v1/chat/completions", content='{"messages": []}')
+        assert answer.status_code == 400
+        answer = client.post(
+            "/v1/completions", content='{"prompt": "the"}', headers={"content-type": "text/plain"}
+        )
+    assert answer.status_code == 400
+
+
+def test_the_page_is_locked_down(tiny_server):
+    policy = get(tiny_server, "/").headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert get(tiny_server, "/").headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path", ["/page/../app.py", "/page/%2e%2e/app.py", "/page//etc/passwd", "/page/"]
+)
+def test_only_the_page_is_served(tiny_server, path):
+    answer = httpx.get(httpx.URL(tiny_server.address).copy_with(raw_path=path.encode()))
+    assert answer.status_code == 404
+
+
+def test_no_answer_tells_where_anything_lies(tiny_server, tiny):
+    with tiny_server.client as client:
+        answers = [
+            client.get(path)
+            for path in (
+                "/",
+                "/docs",
+                "/health",
+                "/report",
+                "/v1/models",
+                "/openapi.json",
+                "/nothing",
+                "/metrics",
+            )
+        ]
+        answers.append(client.post("/v1/chat/completions", json={"model": "x", **HELLO}))
+        answers.append(client.post("/v1/completions", json={"prompt": "the " * 5000}))
+    for answer in answers:
+        assert str(tiny.parent) not in answer.text
+        assert not re.search(r"/(home|root|usr|tmp)/", answer.text)
+
+
+def test_busy_says_when_to_come_again(tiny_server):
+    body = {
+        "prompt": "the old hen",
+        "max_tokens": 2000,
+        "logit_bias": ENDLESS,
+        "n": 8,
+        "stream": True,
+    }
+    with (
+        tiny_server.client as client,
+        client.stream("POST", "/v1/completions", json=body) as stream,
+    ):
+        next(stream.iter_lines())
+        refused = post(tiny_server, {**body, "n": 8, "stream": False}, "/v1/completions")
+        assert refused.status_code == 429
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert refused.json()["error"]["code"] == "queue_full"
