@@ -4,7 +4,7 @@ Each round codes fresh Gaussian numbers and moves all entries to where the squar
 codes is least, a small system of linear equations; the best of several starts goes on for longer
 and is rounded to int8. Writes src/gnomon/codecs/trellis_tables.npz.
 
-    python benchmarks/train_trellis_tables.py            # about an hour on two cores
+    python benchmarks/train_trellis_tables.py            # about half an hour on two cores
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bits", type=int, nargs="+", default=list(trellis.BITS))
     parser.add_argument("--starts", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=120)
-    parser.add_argument("--blocks", type=int, default=16_384)
+    parser.add_argument("--rounds", type=int, default=320)
+    parser.add_argument("--blocks", type=int, default=32_768)
     parser.add_argument("--output", type=Path, default=TABLES)
     options = parser.parse_args()
     tables = dict(np.load(options.output)) if options.output.exists() else {}

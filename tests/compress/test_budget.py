@@ -58,7 +58,7 @@ def many(count, *, seed=0):
         sensitivity = float(10 ** rng.uniform(-3, 0))
         forms[f"{i}"] = [
             form(weights * bits // 8 + 260, sensitivity * error, bits=bits)
-            for bits, error in ((2, 0.0759), (3, 0.0206), (4, 0.0057))
+            for bits, error in ((2, 0.0794), (3, 0.0204), (4, 0.0053))
         ]
     return forms
 
