@@ -95,6 +95,18 @@ void extend_centres(const Diagrams& diagrams, int point, Candidates& found) {
     }
 }
 
+void extend_isosceles(const Diagrams& diagrams, int point, Candidates& found) {
+    const auto add = [&](int apex, int a, int b) {
+        if (have_equal_lengths(diagrams, pair_of(apex, a), pair_of(apex, b)) && !diagrams.are_collinear(apex, a, b))
+            found.isosceles.push_back({static_cast<int8_t>(apex), static_cast<int8_t>(a), static_cast<int8_t>(b)});
+    };
+    for (int b = 0; b < point; ++b)
+        for (int a = 0; a < point; ++a) {
+            if (a != b) add(a, b, point);
+            if (a < b) add(point, a, b);
+        }
+}
+
 void add_bisectors(const Diagrams& diagrams, int a, const std::array<int, 3>& line, Candidates& found) {
     for (int place = 0; place < 3; ++place) {
         const int d = line[place], b = line[(place + 1) % 3], c = line[(place + 2) % 3];
@@ -210,6 +222,7 @@ void Candidates::extend(const Diagrams& diagrams, int point) {
     extend_circles(diagrams, point, *this);
     extend_lengths(diagrams, point, *this);
     extend_centres(diagrams, point, *this);
+    extend_isosceles(diagrams, point, *this);
     extend_triangles(diagrams, point, *this);
     extend_collinear(diagrams, point, *this);
     extend_bisectors(diagrams, point, *this);

@@ -36,6 +36,11 @@ struct CentredCircle {
     PointSet points;
 };
 
+// apex a = apex b, and not on the line ab.
+struct Isosceles {
+    int8_t apex, a, b;
+};
+
 // d on the line bc, and db / dc = ab / ac.
 struct Bisector {
     int8_t a, b, c, d;
@@ -66,6 +71,7 @@ struct Candidates {
     std::vector<PointSet> circles;  // four points or more
     std::vector<CentredCircle> centred;
     Shapes triangles, collinear;
+    std::vector<Isosceles> isosceles;
     std::vector<Bisector> bisectors;
     std::vector<RightAngle> right_angles;
     std::vector<EqualChords> chords;

@@ -12,6 +12,9 @@ bool find_collinear_points(State& state);
 bool find_concyclic_points(State& state);
 bool compare_radii(State& state);
 bool compare_chords(State& state);
+
+// Equal sides and equal angles of a triangle, both ways.
+bool compare_isosceles(State& state);
 bool find_arc_middles(State& state);
 
 // Triangles by AA, SAS, SSS and SSA. A diagram decides between the two triangles that SSA leaves open, and

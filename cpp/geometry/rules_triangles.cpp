@@ -85,6 +85,22 @@ bool join_by(State& state, int shape, const Criterion& criterion) {
 
 }  // namespace
 
+bool compare_isosceles(State& state) {
+    bool is_new = false;
+    for (const Isosceles& triangle : state.candidates.isosceles) {
+        const auto [o, a, b] = triangle;
+        const bool is_sides = state.logarithms().value(pair_of(o, a)) == state.logarithms().value(pair_of(o, b));
+        const bool is_angles = state.directions().difference(pair_of(a, b), pair_of(a, o)) ==
+                               state.directions().difference(pair_of(b, o), pair_of(a, b));
+        if (is_sides == is_angles) continue;
+        const Statement sides = Statement::of(Kind::kCong, {o, a, o, b});
+        const Statement angles = Statement::of(Kind::kEqangle, {a, b, a, o, b, o, b, a});
+        is_new |= is_sides ? state.add(angles, Rule::kIsosceles, {sides})
+                           : state.add(sides, Rule::kIsoscelesBack, {angles});
+    }
+    return is_new;
+}
+
 bool find_similar_triangles(State& state) {
     bool is_new = false;
     for (int shape = 0; shape < state.candidates.triangles.groups(); ++shape)

@@ -80,10 +80,10 @@ bool is_proved(State& state, const Statement& goal) {
 
 bool saturate(State& state, const std::optional<Statement>& goal, double time_s) {
     using Step = bool (*)(State&);
-    constexpr Step kSteps[] = {find_collinear_points,    find_concyclic_points, compare_radii,    compare_chords,
-                               find_arc_middles,
-                               find_similar_triangles,   compare_right_angles,  compare_bisectors, add_sums,
-                               compare_collinear_points, exchange_lengths};
+    constexpr Step kSteps[] = {find_collinear_points, find_concyclic_points,  compare_radii,
+                               compare_isosceles,     compare_chords,         find_arc_middles,
+                               find_similar_triangles, compare_right_angles,  compare_bisectors,
+                               add_sums,              compare_collinear_points, exchange_lengths};
     const auto deadline = Clock::now() + std::chrono::duration<double>(time_s);
     for (bool is_new = true; is_new;) {
         if (goal && is_proved(state, *goal)) return true;

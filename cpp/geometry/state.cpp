@@ -7,10 +7,11 @@ namespace gnomon::geometry {
 namespace {
 
 constexpr const char* kRuleNames[] = {
-    "given",         "directions",     "ratios",       "lengths",       "same line",     "same circle",
-    "centre",        "two chords",     "AA",             "SAS",          "SSS",           "SSA",           "parallels",
-    "line ratios",   "parallels back", "bisector",     "bisector back", "right angle",   "equal chords",
-    "parallel chords", "trapezoid", "arc middle", "between",      "midpoint",     "circle",        "congruent",
+    "given",         "directions",     "ratios",       "lengths",        "same line",     "same circle",
+    "centre",        "two chords",     "isosceles",    "isosceles back", "AA",            "SAS",
+    "SSS",           "SSA",            "parallels",    "line ratios",    "parallels back", "bisector",
+    "bisector back", "right angle",    "equal chords", "parallel chords", "trapezoid",    "arc middle",
+    "between",       "midpoint",       "circle",       "congruent",
 };
 
 }  // namespace

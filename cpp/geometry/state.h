@@ -20,6 +20,8 @@ enum class Rule : uint8_t {
     kSameCircle,       // three points of a circle decide it
     kCentre,           // equal radii
     kTwoChords,        // a point on the perpendicular bisectors of two chords is the centre
+    kIsosceles,        // equal sides, equal angles
+    kIsoscelesBack,
     kAngleAngle,
     kSideAngleSide,
     kSideSideSide,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gnomon.geometry import Problem, Status, solve
-from gnomon.geometry.proof import RULES
+from gnomon.geometry.wording import RULES
 
 _CASES = {
     "given": "a b = segment a b; c = on_bline c a b ? cong c a c b",

@@ -101,6 +101,13 @@ def _angle_line_2(a: complex, b: complex, c: complex, d: complex, e: complex) ->
     return sketches.inscribed_circle(a, b, direction(d, c) - direction(d, e))
 
 
+def _equal_angle_line(
+    a: complex, b: complex, c: complex, d: complex, e: complex, f: complex, g: complex
+) -> Locus:
+    """x with ∠(ab, cd) = ∠(ef, gx)."""
+    return loci.Line(g, (f - e) * (d - c) / (b - a) * abs(b - a) / (abs(f - e) * abs(d - c)))
+
+
 _INCENTRE = "eqangle a b a i a i a c, eqangle b c b i b i b a, eqangle c a c i c i c b"
 _TOUCHING = (
     ", coll x b c, perp i x b c, coll y c a, perp i y c a, coll z a b, perp i z a b"
@@ -117,6 +124,8 @@ _ROWS = [
     _row("a b = segment a b", "", place=sketches.segment),
     _row("a b c = triangle a b c", "", place=sketches.triangle),
     _row("a b c = iso_triangle a b c", "cong a b a c", place=sketches.iso_triangle),
+    _row("a b c = iso_triangle0 a b c", "cong a b a c", place=sketches.iso_triangle),
+    _row("a b c = acute_triangle a b c", "", place=sketches.acute_triangle),
     _row("a b c = r_triangle a b c", "perp a b a c", place=sketches.right_triangle),
     _row("a b c = risos a b c", "perp a b a c, cong a b a c", place=sketches.right_isosceles),
     _row("a b c = ieq_triangle a b c", "cong a b b c, cong b c c a", place=sketches.equilateral),
@@ -136,6 +145,11 @@ _ROWS = [
     ),
     _row(
         "a b c d = eq_trapezoid a b c d",
+        "para d c a b, cong d a b c",
+        place=sketches.equal_trapezoid,
+    ),
+    _row(
+        "a b c d = iso_trapezoid a b c d",
         "para d c a b, cong d a b c",
         place=sketches.equal_trapezoid,
     ),
@@ -171,6 +185,26 @@ _ROWS = [
          locus=lambda a, b: loci.circle((a + b) / 2, a)),
     _row("x = eqdistance x a b c", "cong x a b c", needs="diff b c",
          locus=lambda a, b, c: loci.Circle(a, abs(c - b))),
+    _row("x = on_pline0 x a b c", "para x a b c", needs="diff b c", locus=loci.parallel),
+    _row("x = on_aline0 x a b c d e f g", "eqangle a b c d e f g x",
+         needs="diff a b, diff c d, diff e f", locus=_equal_angle_line),
+    _row("x = aconst a b c x y", "aconst a b c x y", needs="diff a b", number="y",
+         locus=lambda a, b, c, y: loci.turned(c, b - a, float(y) / 180)),
+    _row("x = iso_triangle_vertex x b c", "cong x b x c", needs="diff b c",
+         locus=loci.perpendicular_bisector),
+    _row("x = iso_triangle_vertex_angle x b c", "eqangle x b b c b c x c", needs="diff b c",
+         locus=loci.perpendicular_bisector),
+    _row("x = rconst a b c x y", "rconst a b c x y", needs="diff a b", number="y",
+         locus=lambda a, b, c, y: loci.Circle(c, abs(b - a) / float(y))),
+    _row("x = rconst2 x a b y", "rconst x a x b y", needs="diff a b", number="y",
+         locus=lambda a, b, y: loci.apollonius(a, b, float(y))),
+    _row("x = eqratio x a b c d e f g", "eqratio a b c d e f g x",
+         needs="diff a b, diff c d, diff e f",
+         locus=lambda a, b, c, d, e, f, g: loci.Circle(g, abs(f - e) * abs(d - c) / abs(b - a))),
+    _row("x = eqratio6 x a c e f g h", "eqratio a x c x e f g h", needs="diff e f, diff g h",
+         locus=lambda a, c, e, f, g, h: loci.apollonius(a, c, abs(f - e) / abs(h - g))),
+    _row("x = lconst x a y", "lconst x a y", number="y",
+         locus=lambda a, y: loci.Circle(a, float(y))),
     # One point, with at most the choice between two places
     _row("x = circle x a b c", "circle x a b c", needs="ncoll a b c",
          place=_fixed(loci.circumcentre)),
@@ -192,6 +226,8 @@ _ROWS = [
     _row("x = parallelogram a b c x",
          "para a b c x, para a x b c, cong a b c x, cong a x b c", needs="ncoll a b c",
          place=_fixed(lambda a, b, c: a + c - b)),
+    _row("x = iso_trapezoid2 x a b c", "cong x b a c, cong x a b c", needs="ncoll a b c",
+         place=_fixed(lambda a, b, c: a + b - 2 * loci.foot(c, a, b) + c)),
     _row("x = shift x b c d", "cong x b c d, cong x c b d, para x b c d, para x c b d",
          needs="diff b d", place=_fixed(lambda b, c, d: b + c - d)),
     _row("x = nsquare x a b", "cong x a a b, perp x a a b", needs="diff a b",

@@ -91,7 +91,7 @@ class _Writer:
             if set(proof.steps[index].conclusion.points) <= self._shown:
                 self._give(index)
         for index, step in enumerate(proof.steps):
-            if step.rule != "given":
+            if step.rule != "given" and not step.is_obvious:
                 self._step(index)
 
     def _give(self, index: int) -> None:
@@ -110,17 +110,18 @@ class _Writer:
 
     def _step(self, index: int) -> None:
         step = self._proof.steps[index]
-        for term in step.premises:
+        terms = [term for term in step.premises if not self._proof.steps[term.step].is_obvious]
+        for term in terms:
             if term.step not in self._numbers:
                 for point in self._proof.steps[term.step].conclusion.points:
                     self._add(point)
                 self._give(term.step)
         for point in step.conclusion.points:
             self._add(point)
-        premises = [self._proof.steps[term.step].conclusion for term in step.premises]
+        premises = [self._proof.steps[term.step].conclusion for term in terms]
         self._steps += 1
         self._numbers[index] = str(self._steps)
-        uses = dict.fromkeys(self._numbers[term.step] for term in step.premises)
+        uses = dict.fromkeys(self._numbers[term.step] for term in terms)
         self.lines.append(
             Line(
                 number=self._numbers[index],

@@ -4,6 +4,8 @@
 
 It is the language of AlphaGeometry (Nature 2024). A clause names new points and the constructions
 that they satisfy; the new points may be repeated among a construction's arguments or left out.
+Newclid's dialect (arXiv 2411.11938) is read, too: `|` before the auxiliary clauses, which count like
+the others, and angles such as `60o` and `2pi/3`.
 `name@x_y` says where a point may be drawn: of several configurations the one that is nearest is
 meant. A line before the problem is its name; lines that start with `#` are comments.
 """
@@ -22,8 +24,9 @@ from gnomon.geometry.predicates import PREDICATES, Predicate, Statement
 
 MOST_POINTS = 64  # the native engine keeps sets of points in one machine word
 
-_TOKEN = re.compile(r"[^\s;,=?]+|[;,=?]")
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:/\d+)?")
+_TOKEN = re.compile(r"[^\s;|,=?]+|[;|,=?]")
+_NUMBER = re.compile(r"([+-]?\d+(?:\.\d*)?(?:/\d+)?)o?")
+_RADIANS = re.compile(r"([+-]?\d*)pi(?:/(\d+))?")
 
 
 class ProblemError(DataError):
@@ -155,7 +158,7 @@ class _Reader:
         clauses = []
         if self._peek() not in ("?", ""):
             clauses.append(self._clause())
-            while self._peek() == ";":
+            while self._peek() in (";", "|"):
                 self._take()
                 if self._peek() in ("?", ""):
                     break  # a last ';' is harmless
@@ -171,7 +174,7 @@ class _Reader:
 
     def _clause(self) -> Clause:
         new = []
-        while self._peek() not in ("=", ";", ",", "?", ""):
+        while self._peek() not in ("=", ";", "|", ",", "?", ""):
             word, column = self._take()
             point, at, place = word.partition("@")
             if not re.fullmatch(r"[A-Za-z_]\w*'*", point):
@@ -259,7 +262,7 @@ class _Reader:
 
     def _words(self) -> list[tuple[str, int]]:
         words = []
-        while self._peek() not in ("=", ";", ",", "?", ""):
+        while self._peek() not in ("=", ";", "|", ",", "?", ""):
             words.append(self._take())
         return words
 
@@ -269,9 +272,16 @@ class _Reader:
         return word
 
     def _to_number(self, word: str, column: int) -> Fraction:
-        if not _NUMBER.fullmatch(word) or word.endswith("/0") or len(word) > 18:
+        radians, number = _RADIANS.fullmatch(word), _NUMBER.fullmatch(word)
+        is_zero = re.search(r"/0+o?$", word) is not None
+        if not (radians or number) or is_zero or len(word) > 18:
             self._fail(f"a number such as 60 or 3/2 was expected, not '{word}'", column)
-        return Fraction(word)
+        if radians:
+            part = radians.group(1)
+            times = int(part) if part.strip("+-") else int(f"{part}1")
+            return Fraction(180 * times, int(radians.group(2) or 1))
+        assert number is not None
+        return Fraction(number.group(1))
 
     def _place(self, word: str, place: str, column: int) -> complex:
         match = re.fullmatch(r"([+-]?[\d.]+(?:e[+-]?\d+)?)_([+-]?[\d.]+(?:e[+-]?\d+)?)", place)

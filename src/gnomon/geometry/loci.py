@@ -72,6 +72,14 @@ def circle(centre: complex, through: complex) -> Circle:
     return Circle(centre, abs(through - centre))
 
 
+def apollonius(a: complex, b: complex, ratio: float) -> Locus:
+    """The points x with |xa| = ratio |xb|."""
+    if abs(ratio - 1) < _PARALLEL:
+        return perpendicular_bisector(a, b)
+    rest = 1 - ratio**2
+    return Circle((a - ratio**2 * b) / rest, abs(ratio * (b - a) / rest))
+
+
 def circumcentre(a: complex, b: complex, c: complex) -> complex:
     """The point as far from a as from b and c."""
     u, v = b - a, c - a

@@ -32,6 +32,11 @@ class ProofStep:
     rule: str
     premises: tuple[Term, ...]
 
+    @property
+    def is_obvious(self) -> bool:
+        """Whether it says that something is equal to itself."""
+        return not self.premises and self.rule != "given"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
@@ -41,8 +46,8 @@ class Proof:
 
     @property
     def length(self) -> int:
-        """How many steps there are to read: what is given is not counted."""
-        return sum(step.rule != "given" for step in self.steps)
+        """How many steps there are to read: not what is given, nor ∠ABC = ∠ABC."""
+        return sum(not step.is_obvious and step.rule != "given" for step in self.steps)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""

@@ -96,6 +96,23 @@ def _centre(fact: Statement, premises: Sequence[Statement], _: Diagrams) -> bool
     )
 
 
+def _isosceles(fact: Statement, premises: Sequence[Statement], diagrams: Diagrams) -> bool:
+    """oa = ob gives equal angles at a and b, and these give oa = ob in a triangle."""
+    if len(premises) != 1:
+        return False
+    sides, angles = (fact, premises[0]) if fact.predicate == "cong" else (premises[0], fact)
+    if sides.predicate != "cong":
+        return False
+    for o, a in (sides.points[:2], sides.points[1::-1]):
+        others = [x for x in sides.points[2:] if x != o]
+        if o not in sides.points[2:] or len(others) != 1:
+            continue
+        (b,) = others
+        if len({o, a, b}) == 3 and same(angles, _s("eqangle", a, b, a, o, b, o, b, a)):
+            return not any(holds(_s("coll", o, a, b), at, tolerance=1e-4) for at in diagrams)
+    return False
+
+
 def _two_chords(fact: Statement, premises: Sequence[Statement], diagrams: Diagrams) -> bool:
     """o as far from p as from q and from r as from s, on a circle pqrs: its centre, if the two
     perpendicular bisectors are different lines.
@@ -373,6 +390,8 @@ RULE_CHECKS: dict[str, RuleCheck] = {
     "same circle": _same_circle,
     "centre": _centre,
     "two chords": _two_chords,
+    "isosceles": _isosceles,
+    "isosceles back": _isosceles,
     "AA": _similar("AA"),
     "SAS": _similar("SAS"),
     "SSS": _similar("SSS"),

@@ -49,6 +49,12 @@ def triangle(rng: Random) -> list[Placement]:
     return _moved(rng, apex, 0j, complex(rng.uniform(0.9, 1.3)))
 
 
+def acute_triangle(rng: Random) -> list[Placement]:
+    left, right = rng.uniform(0.25, 0.42) * math.pi, rng.uniform(0.28, 0.42) * math.pi
+    height = 1.2 / (1 / math.tan(left) + 1 / math.tan(right))
+    return _moved(rng, complex(height / math.tan(left), height), 0j, 1.2 + 0j)
+
+
 def iso_triangle(rng: Random) -> list[Placement]:
     half = rng.uniform(0.3, 0.7)
     return _moved(rng, complex(0, rng.uniform(0.5, 1.3)), complex(-half), complex(half))

@@ -57,6 +57,7 @@ class Solution:
     facts: int  # how many the engine derived alone
     attempts: int  # how many points were tried
     seconds: float
+    search_s: float  # of these, for trying points
     # False: a step of the proof is not true for other intersections or orders of points.
     is_every_choice: bool
 
@@ -113,6 +114,7 @@ def solve(
             facts=0,
             attempts=0,
             seconds=time.perf_counter() - start,
+            search_s=0.0,
             is_every_choice=True,
         )
     state = make_state(problem, found.diagrams)
@@ -120,10 +122,10 @@ def solve(
     accepted = None
     if state.solve(judge.goal, time_s=remaining_s()):
         accepted = judge.accept(Figure(state))
-    facts, attempts = state.facts, 0
+    facts, attempts, search_s = state.facts, 0, 0.0
     if accepted is None and points != "none" and remaining_s() > 0:
         outcome = _add_points(state, judge, time_s=remaining_s(), threads=threads)
-        accepted, attempts = outcome.result, outcome.attempts
+        accepted, attempts, search_s = outcome.result, outcome.attempts, outcome.seconds
     counterexample = None
     if accepted is not None:
         counterexample = found.counterexample or find_counterexample(problem, seed=seed + 2)
@@ -142,6 +144,7 @@ def solve(
         facts=facts,
         attempts=attempts,
         seconds=time.perf_counter() - start,
+        search_s=search_s,
         is_every_choice=bool(accepted and accepted.is_every_choice and not counterexample),
     )
 

@@ -22,6 +22,8 @@ RULES = {
     "same circle": "three points determine a circle",
     "centre": "equal distances from the centre",
     "two chords": "the perpendicular bisectors of two chords meet in the centre",
+    "isosceles": "equal sides, equal angles",
+    "isosceles back": "equal angles, equal sides",
     "AA": "similar triangles, AA",
     "SAS": "similar triangles, SAS",
     "SSS": "similar triangles, SSS",
@@ -209,6 +211,8 @@ def reason(step: ProofStep, premises: Sequence[Statement]) -> str:
             return "corresponding sides"
         if len(premises) == 1 and kinds == {"midp"}:
             return "the midpoint halves the segment"
+        if kinds == {"circle"} and conclusion == "cong":
+            return "radii of one circle"
         if kinds == {"cong"} and conclusion == "cong":
             return "equal to the same"
     return RULES[step.rule]
