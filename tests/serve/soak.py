@@ -25,14 +25,18 @@ class Soak:
     broken: list[str] = field(default_factory=list)
 
 
-def soak(address: str, *, clients: int, seconds: float, body: dict, seed: int = 0) -> Soak:
-    """Let `clients` ask `body` (of /v1/completions) over and over; a third of the streams is left
-    after a random number of events.
+def soak(
+    address: str, *, clients: int, seconds: float, body: dict, seed: int = 0, least: int = 0
+) -> Soak:
+    """Let `clients` ask `body` (of /v1/completions) over and over, each at least `least` times; a
+    third of the streams is left after a random number of events.
     """
     result = Soak()
     end = time.monotonic() + seconds
     threads = [
-        threading.Thread(target=_client, args=(address, body, random.Random(seed + i), end, result))
+        threading.Thread(
+            target=_client, args=(address, body, random.Random(seed + i), end, least, result)
+        )
         for i in range(clients)
     ]
     for thread in threads:
@@ -42,9 +46,13 @@ def soak(address: str, *, clients: int, seconds: float, body: dict, seed: int = 
     return result
 
 
-def _client(address: str, body: dict, rng: random.Random, end: float, result: Soak) -> None:
-    with httpx.Client(base_url=address, timeout=60) as client:
-        while time.monotonic() < end:
+def _client(
+    address: str, body: dict, rng: random.Random, end: float, least: int, result: Soak
+) -> None:
+    asked = 0
+    with httpx.Client(base_url=address, timeout=120) as client:
+        while asked < least or time.monotonic() < end:
+            asked += 1
             length = rng.randint(1, body["max_tokens"])
             leaves_after = rng.randint(0, length) if rng.random() < 1 / 3 else None
             request = {**body, "max_tokens": length, "seed": rng.randrange(1000), "stream": True}

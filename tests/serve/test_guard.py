@@ -222,7 +222,8 @@ def test_busy_says_when_to_come_again(tiny_server):
         tiny_server.client as client,
         client.stream("POST", "/v1/completions", json=body) as stream,
     ):
-        next(stream.iter_lines())
+        lines = stream.iter_lines()
+        next(lines)
         refused = post(tiny_server, {**body, "n": 8, "stream": False}, "/v1/completions")
         assert refused.status_code == 429
         assert 1 <= int(refused.headers["retry-after"]) <= 60

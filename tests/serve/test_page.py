@@ -118,7 +118,8 @@ def test_a_chat_its_probabilities_and_the_report(open_page):
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Report")).to_be_focused()
     expect(page.get_by_role("heading", name="Where the bits go")).to_be_visible()
-    page.screenshot(path=SCREENSHOTS / "report.png", full_page=True)
+    page.set_viewport_size({"width": 1280, "height": 2000})
+    page.screenshot(path=SCREENSHOTS / "report.png")
 
     page.reload()  # what was said is still there
     page.get_by_role("tab", name="Chat").click()

@@ -13,10 +13,12 @@ BODY = {"prompt": "the old hen told the tale", "max_tokens": 60, "logit_bias": E
 def test_sixteen_clients_come_and_go(tiny):
     arguments = (tiny, "--threads", 1, "--slots", 8, "--queue", 12, "--context", 256)
     with serving(*arguments) as server:
-        soak(server.address, clients=16, seconds=3, body=BODY)  # until all memory is touched once
+        soak(
+            server.address, clients=16, seconds=2, body=BODY, least=3
+        )  # until all memory is touched once
         before = server.memory_bytes()
-        result = soak(server.address, clients=16, seconds=7, body=BODY, seed=100)
-        end = time.monotonic() + 5
+        result = soak(server.address, clients=16, seconds=6, body=BODY, seed=100, least=5)
+        end = time.monotonic() + 30
         while server.get("/health").json()["running"] and time.monotonic() < end:
             time.sleep(0.05)
         health = server.get("/health").json()

@@ -114,9 +114,9 @@ def serve(
     threads: options.Threads = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Serve a model through the OpenAI API, with a page to chat at, until Ctrl-C or SIGTERM.
+    """Serve a model through the OpenAI API, and a page to chat at, until Ctrl-C or SIGTERM.
 
-    Example: gnomon serve out/smollm2-2bit --port 8080, then open http://localhost:8080
+    Example: gnomon serve out/smollm2-2bit --port 8080
     """
     try:
         from gnomon.serve import ServeSettings, run_server

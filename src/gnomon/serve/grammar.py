@@ -49,7 +49,9 @@ class GrammarMaker:
     def json(self, schema: Mapping[str, Any]) -> Matcher:
         """An answer that is one JSON value of `schema`. Raises UsageError if it is no schema."""
         try:
-            grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), defaults=JSON_OPTIONS)
+            grammar = LLMatcher.grammar_from_json_schema(
+                json.dumps({**schema, "x-guidance": JSON_OPTIONS})
+            )
         except ValueError as error:
             raise UsageError(f"the JSON schema cannot be used: {error}") from error
         return self.lark(grammar, what="JSON schema")

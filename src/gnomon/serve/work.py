@@ -77,7 +77,10 @@ class EmbeddingWork(Work):
     """The mean of a text's last hidden states, scaled to unit length."""
 
     reuses_prefix = False
-    reads_alone = True
+
+    @property
+    def reads_alone(self) -> bool:
+        return True
 
     def read_alone(self, session: Session, rows: int) -> Sequence[Event]:
         chunk = self.prompt[self.read : self.read + rows]
