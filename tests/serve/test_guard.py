@@ -9,7 +9,7 @@ import sys
 
 import httpx
 import pytest
-from running_servers import ENDLESS, serving
+from running_servers import ENDLESS, quick_start, serving
 
 from gnomon.errors import UsageError
 from gnomon.serve import ServeSettings
@@ -30,7 +30,7 @@ def get(server, path, **headers):
 @pytest.fixture(scope="module")
 def locked(tiny):
     """A server with keys, one on the command line and two in its environment's way."""
-    environment = os.environ | {"GNOMON_API_KEY": "first second"}
+    environment = quick_start() | {"GNOMON_API_KEY": "first second"}
     arguments = (
         tiny,
         "--threads",
