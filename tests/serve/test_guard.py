@@ -81,6 +81,18 @@ def test_the_command_refuses_before_it_reads_a_model():
     assert "Traceback" not in run.stderr
 
 
+def test_what_is_not_installed_is_said():
+    program = (
+        "import sys; sys.modules['fastapi'] = None; "
+        "from gnomon.cli import main; sys.exit(main(['serve']))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 2
+    assert "gnomon[serve]" in run.stderr
+
+
 def test_a_port_in_use_is_said(tiny_server):
     port = tiny_server.address.rpartition(":")[2]
     run = subprocess.run(
