@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -51,6 +52,14 @@ def tiny_model_file(folder: Path) -> Path:
     return path
 
 
+def quick_start() -> dict[str, str]:
+    """Our environment; where compiled modules have a place of their own, they are kept there."""
+    environment = dict(os.environ)
+    if "PYTHONPYCACHEPREFIX" in environment:
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
+
+
 @contextmanager
 def serving(*arguments: object, environment: dict[str, str] | None = None) -> Iterator[Server]:
     """A server of its own, ended with SIGTERM; whatever it says on stderr shows in the test."""
@@ -68,7 +77,7 @@ def serving(*arguments: object, environment: dict[str, str] | None = None) -> It
             "--json",
         ],
         stdout=subprocess.PIPE,
-        env=environment,
+        env=environment or quick_start(),
     )
     try:
         assert process.stdout is not None

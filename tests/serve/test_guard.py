@@ -9,7 +9,7 @@ import sys
 
 import httpx
 import pytest
-from running_servers import ENDLESS, serving
+from running_servers import ENDLESS, quick_start, serving
 
 from gnomon.errors import UsageError
 from gnomon.serve import ServeSettings
@@ -30,7 +30,7 @@ def get(server, path, **headers):
 @pytest.fixture(scope="module")
 def locked(tiny):
     """A server with keys, one on the command line and two in its environment's way."""
-    environment = os.environ | {"GNOMON_API_KEY": "first second"}
+    environment = quick_start() | {"GNOMON_API_KEY": "first second"}
     arguments = (
         tiny,
         "--threads",
@@ -79,6 +79,18 @@ def test_the_command_refuses_before_it_reads_a_model():
     assert run.returncode == 2
     assert "--api-key" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_what_is_not_installed_is_said():
+    program = (
+        "import sys; sys.modules['fastapi'] = None; "
+        "from gnomon.cli import main; sys.exit(main(['serve']))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 2
+    assert "gnomon[serve]" in run.stderr
 
 
 def test_a_port_in_use_is_said(tiny_server):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
@@ -34,9 +35,6 @@ class Metrics:
         self._ends = Counter(
             "gnomon_texts", "Texts by how they ended.", ["end"], registry=self._registry
         )
-        self._running = self._gauge("gnomon_running_texts", "Texts that are worked on.")
-        self._waiting = self._gauge("gnomon_waiting_texts", "Texts that wait for a slot.")
-        self._held = self._gauge("gnomon_held_tokens", "Tokens whose keys and values are kept.")
         self._steps = self._histogram(
             "gnomon_step_seconds", "Time of one step of the engine.", _STEP_SECONDS
         )
@@ -81,10 +79,20 @@ class Metrics:
         with self._lock:
             self._mean_s = _MEMORY * self._mean_s + (1 - _MEMORY) * seconds
 
-    def load(self, *, running: int, waiting: int, held_tokens: int) -> None:
-        self._running.set(running)
-        self._waiting.set(waiting)
-        self._held.set(held_tokens)
+    def watch(
+        self,
+        *,
+        running: Callable[[], int],
+        waiting: Callable[[], int],
+        held_tokens: Callable[[], int],
+    ) -> None:
+        """What is asked when somebody looks."""
+        for name, what, value in (
+            ("gnomon_running_texts", "Texts that are worked on.", running),
+            ("gnomon_waiting_texts", "Texts that wait for a slot.", waiting),
+            ("gnomon_held_tokens", "Tokens whose keys and values are kept.", held_tokens),
+        ):
+            Gauge(name, what, registry=self._registry).set_function(value)
 
     def step(self, *, seconds: float, texts: int) -> None:
         self._steps.observe(seconds)
@@ -94,9 +102,6 @@ class Metrics:
         """Seconds, 1 to 60, after which `waiting` texts are probably done."""
         with self._lock:
             return min(60, max(1, math.ceil(self._mean_s * waiting / self._slots)))
-
-    def _gauge(self, name: str, what: str) -> Gauge:
-        return Gauge(name, what, registry=self._registry)
 
     def _histogram(self, name: str, what: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(name, what, buckets=buckets, registry=self._registry)

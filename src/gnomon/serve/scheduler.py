@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from gnomon.engine.memory import require_memory
 from gnomon.errors import GnomonError
-from gnomon.serve.events import Event, Failed
+from gnomon.serve.events import Event, Failed, TextAdded
 from gnomon.serve.metrics import Metrics
 from gnomon.serve.slots import Slot, Slots
 from gnomon.serve.waiting import WaitingLine
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 PROMPT_ROWS = 256  # tokens of prompts that a step reads where nobody is being answered
 PROMPT_ROWS_BESIDE = 64  # and where somebody is
+SECONDS_TO_GATHER = 0.01  # text that may wait for more text, so that both are sent together
 Deliver = Callable[[Work, Event], None]
 
 SHUTTING_DOWN = "the server is shutting down; try again later"
@@ -74,6 +75,11 @@ class Scheduler:
         self._is_draining = False
         self._is_stopping = False
         self._busy = 0  # texts in slots
+        metrics.watch(
+            running=lambda: self.load[0],
+            waiting=lambda: self.load[1],
+            held_tokens=lambda: self._slots.held_tokens,
+        )
         self._deliver: Callable[[list[tuple[Work, Event]]], None] = lambda events: None
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -141,18 +147,25 @@ class Scheduler:
 
     def _run(self) -> None:
         is_running = True
+        events: list[tuple[Work, Event]] = []
+        last_s = 0.0
         while is_running:
             with self._news:
                 self._news.wait_for(lambda: self._is_stopping or self._busy or len(self._line))
                 is_running = not self._is_stopping
-                events = self._dismiss()
+                events += self._dismiss()
             if is_running:
                 events += self._admit()
                 events += self._step()
             with self._news:
                 self._busy = len(self._slots.busy)
-            if events:
+            # The event loop's work and ours take turns in Python: it is not woken for each token
+            # of a fast model, but at once for what somebody waits for.
+            now_s = time.monotonic()
+            is_urgent = any(not isinstance(event, TextAdded) for _, event in events)
+            if events and (is_urgent or not self._busy or now_s - last_s >= SECONDS_TO_GATHER):
                 self._deliver(events)
+                events, last_s = [], now_s
 
     def _dismiss(self) -> list[tuple[Work, Event]]:
         """Part with texts that nobody waits for or that took too long."""
@@ -193,11 +206,6 @@ class Scheduler:
                 self._busy += 1
             slot, source, kept = self._slots.take(work)
             events += self._guarded(slot, lambda s=slot, f=source, k=kept: s.begin(f, k))
-        self._metrics.load(
-            running=len(self._slots.busy),
-            waiting=len(self._line),
-            held_tokens=self._slots.held_tokens,
-        )
         return events
 
     def _step(self) -> list[tuple[Work, Event]]:
