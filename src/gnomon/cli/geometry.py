@@ -114,6 +114,9 @@ def hint(
         print(_to_text(problem, solution))
     else:
         lines = [line for line in _explain(solution).lines if line.point or line.uses]
+        if not lines:
+            print("Nothing is left to do: the goal is given.")
+            return
         if number > len(lines):
             raise UsageError(f"hint {number} was asked for, and the proof has {len(lines)} steps")
         line = lines[number - 1]
