@@ -1,6 +1,6 @@
 """How many problems are solved, alone and with auxiliary points, and how long it takes.
 
-    python benchmarks/geometry.py --data DIR [--points heuristic] [--time 120] [--threads 2] [--keep]
+    python benchmarks/geometry.py --data DIR [--points heuristic] [--time 120] [--keep]
 
 DIR holds `imo_ag_30.txt` and `jgex_ag_231.txt` of AlphaGeometry (Nature 2024). A problem counts as
 solved when the checker accepts the proof, which `certificate.verify` then checks once more in

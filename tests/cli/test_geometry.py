@@ -26,7 +26,14 @@ def files(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("name", "exit_code"),
-    [("proved", 0), ("partly", 9), ("not found", 7), ("false", 8), ("unreadable", 4), ("undrawable", 4)],
+    [
+        ("proved", 0),
+        ("partly", 9),
+        ("not found", 7),
+        ("false", 8),
+        ("unreadable", 4),
+        ("undrawable", 4),
+    ],
 )
 def test_exit_codes(gnomon, files: dict[str, str], name: str, exit_code: int):
     run = gnomon("geometry", "solve", files[name], "--points", "none")

@@ -9,8 +9,8 @@ import pytest
 from gnomon.errors import DataError, UsageError
 from gnomon.geometry import Problem, Status, parse_problems, solve
 from gnomon.geometry.diagram import DiagramError, draw
-from gnomon.geometry.predicates import Statement, holds
 from gnomon.geometry.native import make_state, to_native
+from gnomon.geometry.predicates import Statement, holds
 
 PROBLEMS = {
     problem.name: problem

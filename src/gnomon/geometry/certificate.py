@@ -1,7 +1,7 @@
 """A proof in a file: the problem, the added points, the steps. Whoever has the file can check it.
 
-    {"format": "gnomon geometry proof 1", "problem": "a b c = …  ? …", "points": ["x = foot …"],
-     "steps": [{"conclusion": …, "rule": …, "premises": [{"step": 0}, …]}, …]}
+{"format": "gnomon geometry proof 1", "problem": "a b c = …  ? …", "points": ["x = foot …"],
+ "steps": [{"conclusion": …, "rule": …, "premises": [{"step": 0}, …]}, …]}
 """
 
 from __future__ import annotations

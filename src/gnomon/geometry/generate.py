@@ -31,34 +31,34 @@ _GOALS = ("coll", "para", "perp", "cong", "eqangle", "eqratio", "cyclic", "midp"
 _MOST_STEPS = 60
 _MOST_PLAIN = 2  # records of a figure that need no auxiliary point
 _PROPOSALS = 80  # of the best-ranked points of a figure one is taken at random
-_APART = 1e-2
 _MOST_EACH = 5  # records for one auxiliary point
 
 
-def generate(count: int, *, seed: int, processes: int = 1) -> Iterator[dict[str, Any]]:
-    """`count` records, of which no two state the same in the same words."""
+def generate(
+    count: int, *, seed: int, processes: int = 1, only_auxiliary: bool = False
+) -> Iterator[dict[str, Any]]:
+    """`count` records, of which no two state the same in the same words; with `only_auxiliary`,
+    those that need a further point.
+    """
     seen: set[tuple[str, str]] = set()
+
+    def distinct(found: Iterator[list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+        for record in itertools.chain.from_iterable(found):
+            key = record["problem"], " ".join(record["points"])
+            if key not in seen and (record["points"] or not only_auxiliary):
+                seen.add(key)
+                yield record
+
     seeds = (f"{seed}/{number}" for number in itertools.count())
     if processes == 1:
-        yield from itertools.islice(_distinct(map(records_of, seeds), seen), count)
+        yield from itertools.islice(distinct(map(records_of, seeds)), count)
         return
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes) as pool:
         # An endless iterable is read ahead without end, so the seeds come in batches.
         batches = iter(lambda: list(itertools.islice(seeds, 16 * processes)), [])
         found = (records for batch in batches for records in pool.imap(records_of, batch))
-        yield from itertools.islice(_distinct(found, seen), count)
-
-
-def _distinct(
-    found: Iterator[list[dict[str, Any]]], seen: set[tuple[str, str]]
-) -> Iterator[dict[str, Any]]:
-    for records in found:
-        for record in records:
-            key = record["problem"], " ".join(record["points"])
-            if key not in seen:
-                seen.add(key)
-                yield record
+        yield from itertools.islice(distinct(found), count)
 
 
 def records_of(seed: str) -> list[dict[str, Any]]:
@@ -143,19 +143,18 @@ def _random_figure(rng: Random) -> tuple[Problem, tuple[Diagram, Diagram]]:
         problem = problem.extended(f"p = {free}")
         points.append("p")
     first, second = (draw(problem, seed=rng.randrange(1 << 30), choice=0) for _ in range(2))
-    for _ in range(rng.randint(2, 4)):
+    for _ in range(rng.randint(4, 8)):
         state = make_state(problem, (first, second))
         near = ("coll", rng.sample(range(len(points)), 3), 0, 1)
         proposals = state.propose(near, False, _PROPOSALS)
-        for form, used, one, other, score in rng.sample(proposals, min(3, len(proposals))):
-            places = zip((first, second), (one, other), strict=True)
-            if any(abs(known - at) < _APART for picture, at in places for known in picture.values()):
-                continue
-            name = f"p{len(points)}"
-            point = AuxiliaryPoint(form, tuple(used), (one, other), score)
-            problem = problem.extended(clause_of(point, name, points))
-            points.append(name)
-            first[name], second[name] = one, other
+        if not proposals:
+            break
+        form, used, one, other, score = rng.choice(proposals)
+        name = f"p{len(points)}"
+        point = AuxiliaryPoint(form, tuple(used), (one, other), score)
+        problem = problem.extended(clause_of(point, name, points))
+        points.append(name)
+        first[name], second[name] = one, other
     return problem, (first, second)
 
 
