@@ -18,7 +18,9 @@ def ggb(*entries: str, name: str = "geogebra.xml") -> bytes:
     """A GeoGebra file with this construction."""
     raw = io.BytesIO()
     with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, f"<geogebra><construction>{''.join(entries)}</construction></geogebra>")
+        archive.writestr(
+            name, f"<geogebra><construction>{''.join(entries)}</construction></geogebra>"
+        )
     return raw.getvalue()
 
 

@@ -24,13 +24,17 @@ from gnomon.geometry.language import Clause, Problem
 from gnomon.geometry.native import Native, make_state, proof_of, to_native
 from gnomon.geometry.proof import Proof
 
-_FIGURES = ("triangle a b c", "triangle a b c", "iso_triangle a b c", "r_triangle a b c",
-            "triangle a b c", "quadrangle a b c d")  # fmt: skip
+# Symmetric figures have more theorems, and general ones are what problems are about.
+_FIGURES = (
+    "triangle a b c", "triangle a b c", "iso_triangle a b c", "r_triangle a b c",
+    "ieq_triangle a b c", "quadrangle a b c d", "eq_trapezoid a b c d", "rectangle a b c d",
+    "isquare a b c d",
+)  # fmt: skip
 _FREE = ("on_line p a b", "on_circum p a b c", "on_bline p a b", "on_circle p a b", "free p")
 _GOALS = ("coll", "para", "perp", "cong", "eqangle", "eqratio", "cyclic", "midp")
 _MOST_STEPS = 60
 _MOST_PLAIN = 2  # records of a figure that need no auxiliary point
-_PROPOSALS = 80  # of the best-ranked points of a figure one is taken at random
+_PROPOSALS = 40  # of the best-ranked points of a figure one is taken at random
 _MOST_EACH = 5  # records for one auxiliary point
 
 

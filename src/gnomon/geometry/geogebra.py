@@ -2,8 +2,8 @@
 
 A `.ggb` file is a zip archive with a `geogebra.xml`. What is read: points (free, on an object,
 where two objects meet), lines, rays and segments through two points, parallels, perpendiculars,
-both kinds of bisectors, circles by centre and point or by three points, midpoints, centres, mirror images,
-polygons, triangle centres; the goal is one of AreCollinear, AreConcyclic, ArePerpendicular,
+both kinds of bisectors, circles by centre and point or by three points, midpoints, centres, mirror
+images, polygons, triangle centres; the goal is one of AreCollinear, AreConcyclic, ArePerpendicular,
 AreParallel, AreCongruent and AreEqual, by itself or within Prove, or `a ∥ b`, `a ⟂ b`, `a ≟ b`.
 The picture's coordinates say which configuration is meant.
 """
