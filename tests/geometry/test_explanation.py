@@ -160,3 +160,23 @@ def test_a_changed_certificate_is_refused(solution: Solution, old: str, new: str
 def test_what_is_no_certificate(text: str):
     with pytest.raises(DataError):
         certificate.verify(*certificate.read(text), seed=0)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        # That the three altitudes meet would be smuggled in.
+        "h = on_tline h a b c, on_tline h b c a, on_tline h c a b",
+        "h = orthocenter h a b c, on_line h a b",
+        "x y = e5128 x y a b c d",
+    ],
+)
+def test_an_added_point_brings_no_theorem(point: str):
+    text = {
+        "format": "gnomon geometry proof 1",
+        "problem": "a b c d = quadrangle a b c d ? perp a b c d",
+        "points": [point],
+        "steps": [],
+    }
+    with pytest.raises(ProofRejected, match="more of an added point"):
+        certificate.read(json.dumps(text))

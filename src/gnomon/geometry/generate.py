@@ -140,7 +140,8 @@ def _names(said: Native, problem: Problem) -> list[str]:
 
 def _random_figure(rng: Random) -> tuple[Problem, tuple[Diagram, Diagram]]:
     """A figure whose points lie on more than their constructions say, and two pictures of it."""
-    points = (figure := rng.choice(_FIGURES)).split()[1:]
+    figure = rng.choice(_FIGURES)
+    points = list[str](figure.split()[1:])
     problem = Problem.parse(f"{' '.join(points)} = {figure}")
     if rng.random() < 0.7:
         free = rng.choice(_FREE)

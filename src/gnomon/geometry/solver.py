@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gnomon.errors import DataError, UsageError
 from gnomon.geometry.auxiliary import Figure, HeuristicProposer, PointVerifier, clause_of
-from gnomon.geometry.check import ProofRejected, check, is_true_in
+from gnomon.geometry.check import ProofRejected, check, check_added, is_true_in
 from gnomon.geometry.configuration import (
     Configuration,
     find_configuration,
@@ -225,7 +225,9 @@ class _Judge:
     def _judge(self, proof: Proof, texts: list[str]) -> _Accepted | None:
         texts = _needed(texts, proof)
         problem = self._problem.extended("; ".join(texts)) if texts else self._problem
+        added = problem.clauses[len(self._problem.clauses) :]
         try:
+            check_added(added)
             diagram, is_every_choice = self._check(proof, problem)
         except (ProofRejected, DiagramError) as error:
             self.refusal = str(error)
@@ -233,7 +235,7 @@ class _Judge:
         return _Accepted(
             proof=proof,
             problem=problem,
-            added=problem.clauses[len(self._problem.clauses) :],
+            added=added,
             diagram=diagram,
             is_every_choice=is_every_choice,
         )
