@@ -33,8 +33,8 @@ Array = np.ndarray
 class Shape:
     """The sizes of a model."""
 
-    width: int = 96
-    layers: int = 3
+    width: int = 64
+    layers: int = 2
     heads: int = 4
 
 

@@ -31,7 +31,7 @@ from gnomon.geometry.learned.tokens import (
     vocabulary,
 )
 
-_BATCH, _RATE = 32, 1.5e-3
+_BATCH, _RATE = 16, 2e-3
 
 
 @dataclass(frozen=True, slots=True)
