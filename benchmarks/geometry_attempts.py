@@ -2,11 +2,12 @@
 
     python benchmarks/geometry_attempts.py --data DIR [--threads 2] [--time 3] [--keep]
 
-For every problem of `imo_ag_30.txt` in DIR, the search runs for so long, and no proof is accepted,
-so that it goes on. Two figures: *warm starts* is the verifier alone (copy, add a point, saturate) on
-the best-ranked points, on one thread; *search* is the whole loop, with proposing, states that are
-made again, and bundles of points, each counted as one attempt. Both a second of processor time; by
-the clock, so many threads do at most so many times as much, and less where others work too.
+For every problem of `imo_ag_30.txt` in DIR that the engine does not solve alone, the search runs
+for so long, and no proof is accepted, so that it goes on. Two figures: *warm starts* is the
+verifier alone (copy, add a point, saturate) on the best-ranked points, on one thread; *search* is
+the whole loop, with proposing, states that are made again, and bundles of points, each counted as
+one attempt. Both a second of processor time; by the clock, several threads do up to so many times
+as much, and less where others work too.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ WARM_STARTS = 300
 
 
 def measure(problem: Problem, options: argparse.Namespace) -> dict[str, Any] | None:
-    """One problem, or None where its goal is not true in a diagram."""
+    """One problem, or None where its goal is known without a point, or true in no diagram."""
     found = find_configuration(problem, seed=options.seed)
     if not isinstance(found, Configuration):
         return None
@@ -38,6 +39,8 @@ def measure(problem: Problem, options: argparse.Namespace) -> dict[str, Any] | N
     goal = to_native(problem.goal, problem.points)
     state = make_state(problem, found.diagrams)
     state.saturate(60.0)
+    if state.knows(goal):
+        return None
     proposer, verifier = HeuristicProposer(goal), PointVerifier(goal, lambda _: None)
     best = itertools.islice(proposer.propose(Figure(state)), WARM_STARTS)
     points = [proposal for proposal in best if len(proposal.step.points) == 1]

@@ -84,7 +84,7 @@ def solve(
 ) -> Solution:
     """Deduce the goal of `problem`, with auxiliary points where it does not follow without
     (`points` says who proposes them; "none": nobody). A proof is returned only if the checker
-    accepts it; `minimise_s` goes into making it shorter.
+    accepts it; up to `minimise_s` of processor time goes into making it shorter.
 
     >>> text = "a b c = triangle a b c; h = orthocenter h a b c ? perp c h a b"
     >>> solve(Problem.parse(text)).status.value
