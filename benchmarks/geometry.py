@@ -1,6 +1,6 @@
 """How many problems are solved, alone and with auxiliary points, and how long it takes.
 
-    python benchmarks/geometry.py --data DIR [--points heuristic] [--time 120] [--threads 2] [--keep]
+    python benchmarks/geometry.py --data DIR [--points heuristic] [--time 120] [--keep]
 
 DIR holds `imo_ag_30.txt` and `jgex_ag_231.txt` of AlphaGeometry (Nature 2024). A problem counts as
 solved when the checker accepts the proof, which `certificate.verify` then checks once more in
@@ -41,6 +41,7 @@ def measure(problem: Problem, options: argparse.Namespace) -> dict[str, Any]:
             threads=options.threads,
             seed=options.seed,
             points=options.points,
+            minimise_s=options.minimise,
         )
         found = find_configuration(problem, seed=options.seed)
     except GnomonError as error:
@@ -100,6 +101,7 @@ def main() -> None:
     parser.add_argument("--data", default=os.environ.get("GNOMON_DATA"), required=False)
     parser.add_argument("--points", default="none", help="who proposes: none, heuristic, …")
     parser.add_argument("--time", type=float, default=120.0, help="seconds a problem")
+    parser.add_argument("--minimise", type=float, default=2.0, help="seconds for shorter proofs")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", action="store_true", help="write the result's file")

@@ -176,6 +176,12 @@ void bind_geometry(nb::module_& m) {
         .def("extend", &extend, nb::arg("points"), nb::arg("goal"), nb::arg("time_s"),
              "A copy with more points (first place, second place, facts), saturated; is the goal known?")
         .def("knows", &knows, nb::arg("statement"))
+        .def("conclusions", [](const State& state) {
+                 std::vector<Said> said;
+                 for (const Fact& fact : state.facts())
+                     if (fact.rule != Rule::kGiven) said.push_back(to_said(fact.conclusion));
+                 return said;
+             }, "The facts that were deduced, in order.")
         .def("prove", &prove, nb::arg("statement"),
              "(statement, rule, [(step, equation, coefficient)]) for every step. See cpp/geometry/proof.h.")
         .def_prop_ro("points", [](const State& state) { return state.diagrams().size(); })

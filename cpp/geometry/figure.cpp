@@ -94,7 +94,7 @@ Figure::Figure(const Diagrams& diagrams, const Candidates& candidates)
                 if (!is_known) add_circle(bit(a) | bit(b), o, around(o), a, true);
             }
     const size_t drawn = circles_.size();
-    for (int c = 2; c < n; ++c)
+    for (int c = 2; c < n && n <= kCrowded; ++c)
         for (int b = 1; b < c; ++b)
             for (int a = 0; a < b; ++a) {
                 if (diagrams.are_collinear(a, b, c)) continue;

@@ -7,6 +7,10 @@
 
 namespace gnomon::geometry {
 
+// A figure with more points is crowded: circles that are not drawn, and places where nothing unexpected
+// happens, are not looked at.
+constexpr int kCrowded = 24;
+
 struct FigureLine {
     PointSet points;
     int a, b;  // two of them

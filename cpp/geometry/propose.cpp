@@ -112,11 +112,11 @@ class Collector {
         made.points.fill(-1);
         if (!figure_.is_free(made.places)) return;
         const FormInfo& info = kInfos[form];
-        if (is_rare && figure_.hits(made.places[0]) <= info.lines + info.circles) return;
+        if ((is_rare || size() > kCrowded) && figure_.hits(made.places[0]) <= info.lines + info.circles) return;
         Incidences found = figure_.incidences(made.places);
         const int all_lines = found.lines + found.long_lines, all_circles = found.circles + found.three_circles;
         const int extra = std::max(0, all_lines - info.lines) + std::max(0, all_circles - info.circles);
-        if (is_rare && extra == 0) return;
+        if ((is_rare || size() > kCrowded) && extra == 0) return;
         figure_.measure(made.places, found);
         double salience = 0;
         for (size_t i = 0; i < points.size(); ++i) {
@@ -143,6 +143,7 @@ class Collector {
                 const auto [a, b] = named(one);
                 const auto [c, e] = named(other);
                 const bool is_short = count(one.points) == 2 && count(other.points) == 2;
+                if (is_short && size() > kCrowded) continue;
                 add(kMeet, {a, b, c, e, -1, -1}, [&, a = a, b = b, c = c, e = e](int d) {
                     return meet(at(d, a), at(d, b) - at(d, a), at(d, c), at(d, e) - at(d, c));
                 }, is_short && size() > 10);

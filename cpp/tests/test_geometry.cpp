@@ -9,7 +9,9 @@
 #include "check.h"
 #include "geometry/big_integer.h"
 #include "geometry/modular_table.h"
+#include "geometry/groups.h"
 #include "geometry/proof.h"
+#include "geometry/propose.h"
 #include "geometry/rational.h"
 #include "geometry/rational_table.h"
 #include "geometry/saturate.h"
@@ -146,6 +148,47 @@ TEST(a_copy_goes_its_own_way) {
     CHECK(saturate(copy, std::nullopt, 10.0));
     CHECK(is_proved(copy, Statement::of(Kind::kPara, {3, 5, 0, 2})));
     CHECK(state.facts().size() == facts && state.diagrams().size() == 5);
+}
+
+TEST(items_meet_under_equal_keys) {
+    Groups<int> groups;
+    for (int item = 0; item < 500; ++item) groups.add(static_cast<uint64_t>(item % 50) << 32, item);
+    CHECK(groups.groups() == 50 && !groups.is_single(7));
+    int members = 0;
+    for (int number = groups.first(7); number >= 0; number = groups.next(number), ++members)
+        CHECK(groups.item(number) % 50 == 7);
+    CHECK(members == 10);
+    CHECK(groups.add(uint64_t{3}, 1) == 50 && groups.is_single(50));
+}
+
+TEST(a_table_that_grows_is_as_one_that_was_large) {
+    ModularTable small(variables_of(3)), large;
+    const Equation early = {{pair_of(0, 1), 1}, {pair_of(1, 2), -2}};
+    CHECK(small.insert(early) && large.insert(early));
+    small.grow(variables_of(5));
+    const Equation late = {{pair_of(0, 1), 1}, {pair_of(3, 4), 1}};
+    CHECK(small.insert(late) && large.insert(late));
+    CHECK(small.follows({{pair_of(1, 2), 2}, {pair_of(3, 4), 1}}));
+    for (int variable = 0; variable < variables_of(5); ++variable)
+        CHECK(small.value(variable) == large.value(variable));
+}
+
+TEST(proposals_are_apart_from_all_points_and_in_order) {
+    const State state = midline();
+    const Statement goal = Statement::of(Kind::kPara, {3, 4, 1, 2});
+    const std::vector<Proposal> all = propose(state.diagrams(), state.candidates, goal, false, 200);
+    CHECK(all.size() == 200);
+    for (size_t i = 0; i < all.size(); ++i) {
+        CHECK(i == 0 || all[i].score <= all[i - 1].score);
+        CHECK(all[i].form >= 0 && all[i].form < static_cast<int>(proposal_forms().size()));
+        for (int point = 0; point < state.diagrams().size(); ++point)
+            CHECK(std::abs(all[i].places[0] - state.diagrams().at(0, point)) > 1e-3);
+    }
+    for (const Proposal& proposal : propose(state.diagrams(), state.candidates, goal, true, 200)) {
+        bool is_with_newest = false;
+        for (const int8_t point : proposal.points) is_with_newest |= point == 4;
+        CHECK(is_with_newest);
+    }
 }
 
 TEST(no_time_is_no_answer) {

@@ -9,6 +9,9 @@ _PROBLEMS = {
     "false": "a b c = triangle a b c ? cong a b a c",
     "not found": "a b c d = quadrangle a b c d; e = midpoint e b a; f = foot f a c d; "
     "g = foot g b c d ? cong e f e g",
+    "partly": "d c b = triangle d c b; a = eqdistance a d c b, on_pline a b d c ? cyclic a b c d",
+    "auxiliary": "a b c d = quadrangle a b c d; e = midpoint e b a; f = foot f a c d; "
+    "g = foot g b c d ? cong e f e g",
     "unreadable": "a b c = triangel a b c",
     "undrawable": "a b = segment a b; c = on_line c a b; d = foot d a b c ? cong a b a d",
 }
@@ -23,10 +26,18 @@ def files(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("name", "exit_code"),
-    [("proved", 0), ("not found", 7), ("false", 8), ("unreadable", 4), ("undrawable", 4)],
+    [
+        ("proved", 0),
+        ("partly", 9),
+        ("not found", 7),
+        ("false", 8),
+        ("unreadable", 4),
+        ("undrawable", 4),
+    ],
 )
 def test_exit_codes(gnomon, files: dict[str, str], name: str, exit_code: int):
-    assert gnomon("geometry", "solve", files[name]).exit_code == exit_code
+    run = gnomon("geometry", "solve", files[name], "--points", "none")
+    assert run.exit_code == exit_code
 
 
 def test_a_proof_for_people(gnomon, files: dict[str, str]):
@@ -62,3 +73,52 @@ def test_no_time(gnomon, files: dict[str, str]):
 
 def test_no_file(gnomon, tmp_path: Path):
     assert gnomon("geometry", "solve", str(tmp_path / "none")).exit_code == 4
+
+
+def test_a_point_is_added_and_explained(gnomon, files: dict[str, str]):
+    run = gnomon("geometry", "solve", files["auxiliary"], "--threads", "1")
+    assert run.exit_code == 0
+    assert "Add X: " in run.stdout
+    assert "it helps, because" in run.stdout
+
+
+def test_unused_hypotheses_are_said(gnomon, tmp_path: Path):
+    file = tmp_path / "problem"
+    file.write_text("a b c = iso_triangle a b c; m = midpoint m b c ? eqangle b a b c c b c a")
+    assert "Not needed: M is the midpoint of BC." in gnomon("geometry", "solve", str(file)).stdout
+
+
+def test_a_proof_goes_through_a_file(gnomon, files: dict[str, str], tmp_path: Path):
+    proof = gnomon("geometry", "solve", files["auxiliary"], "--format", "json").stdout
+    file = tmp_path / "proof.json"
+    file.write_text(proof, encoding="utf-8")
+    run = gnomon("geometry", "check", str(file))
+    assert (run.exit_code, run.stdout.split(":")[0]) == (0, "Accepted")
+    file.write_text(proof.replace('"directions"', '"lengths"', 1), encoding="utf-8")
+    run = gnomon("geometry", "check", str(file))
+    assert run.exit_code == 4
+    assert "step" in run.stderr
+    file.write_text(proof[:50], encoding="utf-8")
+    assert gnomon("geometry", "check", str(file)).exit_code == 4
+
+
+def test_other_formats(gnomon, files: dict[str, str], tmp_path: Path):
+    page = gnomon("geometry", "solve", files["proved"], "--format", "html").stdout
+    assert page.startswith("<!doctype html>")
+    assert "http:" not in page.replace("http-equiv", "")
+    assert "src=" not in page
+    latex = gnomon("geometry", "solve", files["proved"], "--format", "latex").stdout
+    assert r"\begin{tikzpicture}" in latex
+    assert latex.isascii()
+    figure = tmp_path / "figure.svg"
+    gnomon("geometry", "solve", files["proved"], "--figure", str(figure))
+    assert ">H</text>" in figure.read_text("utf-8")
+    assert gnomon("geometry", "solve", files["proved"], "--figure", "a.png").exit_code == 2
+
+
+def test_a_hint_gives_one_step(gnomon, files: dict[str, str]):
+    first = gnomon("geometry", "hint", files["auxiliary"])
+    assert first.stdout.startswith("Hint 1 of ")
+    assert first.stdout.count("\n") == 1
+    assert gnomon("geometry", "hint", files["auxiliary"], "--number", "99").exit_code == 2
+    assert "given" in gnomon("geometry", "hint", files["proved"]).stdout

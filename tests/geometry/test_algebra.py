@@ -11,8 +11,8 @@ import pytest
 from gnomon.geometry import Problem
 from gnomon.geometry.diagram import draw
 from gnomon.geometry.equations import ONE, TABLES, Equation, combine, equations, logarithm
-from gnomon.geometry.predicates import Statement, holds
 from gnomon.geometry.native import make_state, to_native
+from gnomon.geometry.predicates import Statement, holds
 
 # Several kinds of given facts, none that two facts about lines or circles imply together.
 _PROBLEMS = [

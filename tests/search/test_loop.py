@@ -1,4 +1,4 @@
-"""The loop on a search that can be counted by hand: reach a number from 1 by doubling and adding."""
+"""The loop where it can be counted by hand: reach a number from 1 by doubling and adding."""
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gnomon.cli.endings import EXIT_FALSE, EXIT_NOT_FOUND, EXIT_PROVED_IN_PART
-from gnomon.cli.options import AsJson, Threads
+from gnomon.cli.options import AsJson, Quiet, Threads
 from gnomon.cli.output import print_json
 from gnomon.cli.text_input import read_bytes, read_text
 from gnomon.errors import OutputError, UsageError
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Plane geometry: deduce, and check the proof.", no_args_is_help=True)
 
 
-class Proposers(str, Enum):
+class Proposers(StrEnum):
     """Who proposes auxiliary points."""
 
     heuristic = "heuristic"
+    learned = "learned"
+    mixed = "mixed"
     none = "none"
 
 
-class Form(str, Enum):
+class Form(StrEnum):
     """How a proof is written."""
 
     text = "text"
@@ -114,6 +116,9 @@ def hint(
         print(_to_text(problem, solution))
     else:
         lines = [line for line in _explain(solution).lines if line.point or line.uses]
+        if not lines:
+            print("Nothing is left to do: the goal is given.")
+            return
         if number > len(lines):
             raise UsageError(f"hint {number} was asked for, and the proof has {len(lines)} steps")
         line = lines[number - 1]
@@ -153,6 +158,78 @@ def check(
         )
     else:
         print(f"Accepted: {len(proof.steps)} steps, checked in {pictures} fresh diagrams.")
+
+
+@app.command("generate")
+def generate(
+    *,
+    count: Annotated[int, typer.Option("--count", "-n", metavar="N", min=1)] = 1000,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another seed, other data.")] = 0,
+    threads: Threads = None,
+    only_auxiliary: Annotated[
+        bool, typer.Option("--only-auxiliary", help="Only theorems that need a further point.")
+    ] = False,
+) -> None:
+    """Write random theorems as JSON lines, with the auxiliary points that their proofs need.
+
+    Random figures are saturated, and conclusions are traced back. The same seed gives the same
+    lines, whatever the number of threads (which are processes here).
+
+    Example: gnomon geometry generate --count 100 --only-auxiliary > theorems.jsonl
+    """
+    import json
+    import os
+
+    from gnomon.geometry.generate import generate
+
+    found = generate(
+        count,
+        seed=seed,
+        processes=threads or len(os.sched_getaffinity(0)),
+        only_auxiliary=only_auxiliary,
+    )
+    for record in found:
+        print(json.dumps(record), flush=True)
+
+
+@app.command("train")
+def train(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="What `generate` wrote.")],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE")] = Path("proposer.npz"),
+    time_s: Annotated[
+        float, typer.Option("--time", metavar="SECONDS", min=1.0, help="Train for this long.")
+    ] = 600.0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0)] = 0,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the transformer that proposes auxiliary points. Needs PyTorch (extra `compress`).
+
+    The weights replace `gnomon/geometry/learned/proposer.npz`, which `--points learned` reads.
+
+    Example: gnomon geometry train theorems.jsonl --time 600 -o proposer.npz
+    """
+    import sys
+    from dataclasses import asdict
+
+    from gnomon.geometry.learned.training import read_examples, train
+
+    examples = [e for file in files for e in read_examples(read_text(str(file)).splitlines())]
+    report = train(
+        examples,
+        output,
+        time_s=time_s,
+        seed=seed,
+        on_progress=lambda text: None if quiet else print(text, file=sys.stderr, flush=True),
+    )
+    if as_json:
+        print_json(asdict(report))
+    else:
+        print(
+            f"{report.steps} steps on {report.examples} examples: {report.train_loss:.3f} nats a "
+            f"proposal, {report.held_out_loss:.3f} on {report.held_out} held out. Wrote {output}."
+        )
 
 
 def _solve(

@@ -5,4 +5,13 @@ from gnomon.geometry.proof import Proof
 from gnomon.geometry.reading import read_problem
 from gnomon.geometry.solver import Solution, Status, solve
 
-__all__ = ["Problem", "ProblemError", "Proof", "Solution", "Status", "parse_problems", "read_problem", "solve"]
+__all__ = [
+    "Problem",
+    "ProblemError",
+    "Proof",
+    "Solution",
+    "Status",
+    "parse_problems",
+    "read_problem",
+    "solve",
+]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Native = tuple[str, list[int], int, int]  # a statement as the native engine takes it
 
 # In nats: a point more has to be so much more promising. Within one state the rank decides.
-_POINT_COST = 2.0
+POINT_COST = 2.0
 _TWIN_BONUS = 1.0  # in the score, for the construction that was used last
 _MOST_FIRST, _MOST_LATER = 4000, 250  # proposals about the given figure, and about the newest point
 
@@ -115,7 +115,7 @@ class HeuristicProposer:
     keeps what it needs.
     """
 
-    least_cost = _POINT_COST
+    least_cost = POINT_COST
 
     def __init__(self, goal: Native, *, seed: int = 0) -> None:
         self._goal = goal
@@ -143,7 +143,7 @@ class HeuristicProposer:
         if not state.added and len(found) > _BUNDLE_LEAST:
             return _WithBundles(found, size=state.state.points, seed=self._seed)
         return [
-            Proposal(Step((point,), (found, rank + 1)), _POINT_COST + math.log1p(rank))
+            Proposal(Step((point,), (found, rank + 1)), POINT_COST + math.log1p(rank))
             for rank, point in enumerate(found)
         ]
 
@@ -166,7 +166,7 @@ class _WithBundles(Sequence[Proposal[Step]]):
         if not 0 <= number < len(self):
             raise IndexError(number)
         rank = number - (number + 1) // 4
-        cost = _POINT_COST + math.log1p(number)
+        cost = POINT_COST + math.log1p(number)
         if number % 4 == 3 or rank >= len(self._ranking):
             return Proposal(Step(self._draw(number), ((), 0)), cost)
         return Proposal(Step((self._ranking[rank],), (self._ranking, rank + 1)), cost)

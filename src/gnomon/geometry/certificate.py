@@ -1,7 +1,7 @@
 """A proof in a file: the problem, the added points, the steps. Whoever has the file can check it.
 
-    {"format": "gnomon geometry proof 1", "problem": "a b c = …  ? …", "points": ["x = foot …"],
-     "steps": [{"conclusion": …, "rule": …, "premises": [{"step": 0}, …]}, …]}
+{"format": "gnomon geometry proof 1", "problem": "a b c = …  ? …", "points": ["x = foot …"],
+ "steps": [{"conclusion": …, "rule": …, "premises": [{"step": 0}, …]}, …]}
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gnomon.errors import DataError
-from gnomon.geometry.check import ProofRejected, check, is_true_in
+from gnomon.geometry.check import ProofRejected, check, check_added, is_true_in
 from gnomon.geometry.diagram import Diagram, DiagramError, draw_many
 from gnomon.geometry.language import Clause, Problem, ProblemError
 from gnomon.geometry.proof import Proof
@@ -39,7 +39,9 @@ def to_dict(proof: Proof, problem: Problem, added: Sequence[Clause]) -> dict[str
 
 
 def read(text: str) -> tuple[Proof, Problem]:
-    """The proof in a file's text and the problem with its added points. Raises DataError."""
+    """The proof in a file's text and the problem with its added points. Raises DataError, also
+    where an added point would bring more than a point.
+    """
     if len(text) > _LONGEST:
         raise DataError(f"the proof has more than {_LONGEST:,} characters; gnomon reads no more")
     try:
@@ -55,9 +57,11 @@ def read(text: str) -> tuple[Proof, Problem]:
         problem = Problem.parse(clauses)
         if any("?" in point for point in points):
             raise DataError("an added point may not bring another goal")
-        return proof, problem.extended("; ".join(points)) if points else problem
+        longer = problem.extended("; ".join(points)) if points else problem
     except ProblemError as error:
         raise DataError(f"the problem in the proof cannot be read: {error}") from error
+    check_added(longer.clauses[len(problem.clauses) :])
+    return proof, longer
 
 
 def verify(proof: Proof, problem: Problem, *, seed: int) -> int:

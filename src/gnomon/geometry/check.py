@@ -14,11 +14,12 @@ from fractions import Fraction
 
 from gnomon.errors import DataError
 from gnomon.geometry.equations import ONE, TABLES, combine, equations, least_common_denominator
-from gnomon.geometry.language import Problem
+from gnomon.geometry.language import Clause, Problem
 from gnomon.geometry.predicates import PREDICATES, Coordinates, Statement, holds
 from gnomon.geometry.proof import Proof, ProofStep
 from gnomon.geometry.rules import RULE_CHECKS, is_between, same
 
+_NOT_DEGENERATE = {"diff", "ncoll", "npara", "nperp"}
 _TOLERANCE = 1e-6  # fresh diagrams are as exact as others; what is wrong is wrong by far more
 
 
@@ -37,6 +38,20 @@ def check(proof: Proof, problem: Problem, diagrams: Sequence[Coordinates]) -> No
             raise ProofRejected(f"step {number + 1} ({step.conclusion}, {step.rule}): {reason}")
     if not same(proof.steps[-1].conclusion, plain(problem.goal)):
         raise ProofRejected(f"the last step is not the goal '{problem.goal}'")
+
+
+def check_added(clauses: Sequence[Clause]) -> None:
+    """Accept points that a proof adds, or raise ProofRejected.
+
+    A point may always be added where two lines or circles meet, or by a construction that asks for
+    no more than a figure that is not degenerate. A third line through it would be a theorem.
+    """
+    for clause in clauses:
+        constructions = [step.construction for step in clause.steps]
+        are_loci = all(construction.locus is not None for construction in constructions)
+        asked = {need.predicate for construction in constructions for need in construction.needs}
+        if len(constructions) > (2 if are_loci else 1) or not asked <= _NOT_DEGENERATE:
+            raise ProofRejected(f"'{clause}' says more of an added point than where it is")
 
 
 def is_true_in(proof: Proof, at: Coordinates) -> bool:

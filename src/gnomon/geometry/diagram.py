@@ -59,6 +59,14 @@ def draw_many(problem: Problem, *, seed: int, choice: int = 0) -> Iterator[Diagr
         yield draw(problem, seed=seed * 1000 + number, choice=choice)
 
 
+def place(clause: Clause, at: Diagram, *, seed: int) -> Diagram:
+    """The new points of one more clause in a diagram. Raises ArithmeticError where it fails."""
+    try:
+        return _place(clause, at, Random(seed), Random(seed), {})
+    except ValueError as error:
+        raise ArithmeticError(str(error)) from error
+
+
 def _scaled(places: Mapping[str, complex]) -> Diagram:
     """Marked places, moved and scaled to the size of other drawings."""
     if len(places) < 2:

@@ -148,9 +148,7 @@ def _corner(quad: Sequence[str]) -> tuple[str, str, str] | None:
     return None
 
 
-def _different(
-    circles: Iterable[CircleBy], at: Mapping[str, complex]
-) -> dict[CircleBy, None]:
+def _different(circles: Iterable[CircleBy], at: Mapping[str, complex]) -> dict[CircleBy, None]:
     """Each circle once, whatever points name it."""
     kept: dict[CircleBy, tuple[complex, float]] = {}
     for by in circles:

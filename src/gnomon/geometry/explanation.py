@@ -12,6 +12,7 @@ from gnomon.geometry.check import plain
 from gnomon.geometry.language import Clause, Problem
 from gnomon.geometry.predicates import Statement
 from gnomon.geometry.proof import Proof
+from gnomon.geometry.rules import same
 from gnomon.geometry.wording import label, reason, say, say_clause
 
 
@@ -108,14 +109,25 @@ class _Writer:
             )
         )
 
+    def _introduce(self, index: int) -> None:
+        """What is given of an added point, after the point."""
+        for point in self._proof.steps[index].conclusion.points:
+            self._add(point)
+        self._give(index)
+
     def _step(self, index: int) -> None:
         step = self._proof.steps[index]
+        first = step.premises[0].step
+        is_goal = index == len(self._proof.steps) - 1
+        if not is_goal and same(step.conclusion, self._proof.steps[first].conclusion):
+            if first not in self._numbers:
+                self._introduce(first)
+            self._numbers[index] = self._numbers[first]  # in another order: no step for a reader
+            return
         terms = [term for term in step.premises if not self._proof.steps[term.step].is_obvious]
         for term in terms:
             if term.step not in self._numbers:
-                for point in self._proof.steps[term.step].conclusion.points:
-                    self._add(point)
-                self._give(term.step)
+                self._introduce(term.step)
         for point in step.conclusion.points:
             self._add(point)
         premises = [self._proof.steps[term.step].conclusion for term in terms]

@@ -58,7 +58,9 @@ def to_tikz(drawing: Drawing) -> str:
         lines.append(rf"  \draw {style}({_node(a)}) -- ({_node(b)});")
     for point in drawing.points:
         spot = _place(drawing.labels[point] / unit)
-        lines.append(rf"  \fill ({_node(point)}) circle (1.3pt); \node at {spot} {{${tex_label(point)}$}};")
+        lines.append(
+            rf"  \fill ({_node(point)}) circle (1.3pt); \node at {spot} {{${tex_label(point)}$}};"
+        )
     return "\n".join([*lines, r"\end{tikzpicture}"])
 
 

@@ -1,9 +1,9 @@
 """GeoGebra files: the construction becomes a problem, a relation between its objects the goal.
 
-A `.ggb` file is a zip archive with a `geogebra.xml`. What is read: points (free, on an object, where
-two objects meet), lines, rays and segments through two points, parallels, perpendiculars, both kinds
-of bisectors, circles by centre and point or by three points, midpoints, centres, mirror images,
-polygons, triangle centres; the goal is one of AreCollinear, AreConcyclic, ArePerpendicular,
+A `.ggb` file is a zip archive with a `geogebra.xml`. What is read: points (free, on an object,
+where two objects meet), lines, rays and segments through two points, parallels, perpendiculars,
+both kinds of bisectors, circles by centre and point or by three points, midpoints, centres, mirror
+images, polygons, triangle centres; the goal is one of AreCollinear, AreConcyclic, ArePerpendicular,
 AreParallel, AreCongruent and AreEqual, by itself or within Prove, or `a ∥ b`, `a ⟂ b`, `a ≟ b`.
 The picture's coordinates say which configuration is meant.
 """
@@ -65,16 +65,16 @@ def read_geogebra(raw: bytes, *, name: str) -> Problem:
     except ProblemError as error:
         raise DataError(f"{name} says what gnomon cannot use: {error} (in '{text}')") from error
     title = (construction.get("title") or "").strip()
-    return Problem(
-        name=title, clauses=problem.clauses, goal=problem.goal, places=reader.places
-    )
+    return Problem(name=title, clauses=problem.clauses, goal=problem.goal, places=reader.places)
 
 
 def _unpack(raw: bytes, name: str) -> bytes:
     try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            with archive.open("geogebra.xml") as file:
-                text = file.read(_MOST_BYTES + 1)
+        with (
+            zipfile.ZipFile(io.BytesIO(raw)) as archive,
+            archive.open("geogebra.xml") as file,
+        ):
+            text = file.read(_MOST_BYTES + 1)
     except KeyError as error:
         raise DataError(f"{name} is a zip archive without geogebra.xml") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError,

@@ -4,8 +4,8 @@
 
 It is the language of AlphaGeometry (Nature 2024). A clause names new points and the constructions
 that they satisfy; the new points may be repeated among a construction's arguments or left out.
-Newclid's dialect (arXiv 2411.11938) is read, too: `|` before the auxiliary clauses, which count like
-the others, and angles such as `60o` and `2pi/3`.
+Newclid's dialect (arXiv 2411.11938) is read, too: `|` before the auxiliary clauses, which count
+like the others, and angles such as `60o` and `2pi/3`.
 `name@x_y` says where a point may be drawn: of several configurations the one that is nearest is
 meant. A line before the problem is its name; lines that start with `#` are comments.
 """
@@ -112,7 +112,9 @@ class Problem:
         text = "; ".join(map(str, self.clauses))
         for point, place in self.places.items():
             marked = f"{point}@{place.real!r}_{place.imag!r}"
-            text = re.sub(rf"(^|; |(?<=\w) ){re.escape(point)}(?=[ \w']* =)", rf"\1{marked}", text, count=1)
+            text = re.sub(
+                rf"(^|; |(?<=\w) ){re.escape(point)}(?=[ \w']* =)", rf"\1{marked}", text, count=1
+            )
         return f"{text} ? {self.goal}" if self.goal else text
 
     def facts(self) -> list[Statement]:

@@ -35,14 +35,15 @@ def minimise(
     """Proofs that are better than `proof`, the best first and `proof` itself last: with fewer of
     the `added` points, then with fewer steps.
 
-    `facts` are all that is given, `diagrams` two in which the proof is true.
+    `facts` are all that is given, `diagrams` two in which the proof is true; `time_s` is processor
+    time, so that a busy machine gives no longer proofs.
     """
-    deadline = time.perf_counter() + time_s
+    deadline = time.thread_time() + time_s
     rng = Random(seed)
     found = [proof]
 
     def attempt(kept: list[Statement], names: list[str]) -> bool:
-        if time.perf_counter() > deadline:
+        if time.thread_time() > deadline:
             return False
         better = _prove(goal, kept, names, diagrams)
         if better is None or _size(better, added) >= _size(found[0], added):
@@ -54,7 +55,7 @@ def minimise(
         kept = [fact for fact in _used(found[0], facts) if point not in fact.points]
         attempt(kept, _points(kept, goal))
     for _ in range(tries):
-        if found[0].length <= 1 or time.perf_counter() > deadline:
+        if found[0].length <= 1 or time.thread_time() > deadline:
             break
         kept = _used(found[0], facts)
         if rng.random() < 0.3 and len(kept) > 1:

@@ -1,4 +1,4 @@
-"""A proof as one HTML page that asks nobody for anything: the figure lights up and can be dragged."""
+"""A proof as one HTML page without outside requests: the figure lights up and can be dragged."""
 
 from __future__ import annotations
 

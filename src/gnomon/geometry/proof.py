@@ -13,6 +13,7 @@ from gnomon.geometry.predicates import Statement, statement
 FORMAT = "gnomon geometry proof 1"
 _NUMBER = re.compile(r"-?\d{1,2000}(/\d{1,2000})?")  # no exponents: 1e999999999 is a number, too
 
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """A premise: an earlier step. In an algebraic step, `coefficient` times its equation number

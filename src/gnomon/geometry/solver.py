@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gnomon.errors import DataError, UsageError
 from gnomon.geometry.auxiliary import Figure, HeuristicProposer, PointVerifier, clause_of
-from gnomon.geometry.check import ProofRejected, check, is_true_in
+from gnomon.geometry.check import ProofRejected, check, check_added, is_true_in
 from gnomon.geometry.configuration import (
     Configuration,
     find_configuration,
@@ -27,7 +27,7 @@ from gnomon.search import Outcome, search
 if TYPE_CHECKING:
     from gnomon._native import GeometryState
 
-Points = Literal["heuristic", "none"]
+Points = Literal["heuristic", "learned", "mixed", "none"]
 
 _FRESH = 24  # pictures for the checker: three are enough if they show the same configuration
 _PICTURES = 3
@@ -83,8 +83,8 @@ def solve(
     minimise_s: float = 2.0,
 ) -> Solution:
     """Deduce the goal of `problem`, with auxiliary points where it does not follow without
-    (`points="none"`: without). A proof is returned only if the checker accepts it; `minimise_s`
-    goes into making it shorter.
+    (`points` says who proposes them; "none": nobody). A proof is returned only if the checker
+    accepts it; up to `minimise_s` of processor time goes into making it shorter.
 
     >>> text = "a b c = triangle a b c; h = orthocenter h a b c ? perp c h a b"
     >>> solve(Problem.parse(text)).status.value
@@ -124,7 +124,8 @@ def solve(
         accepted = judge.accept(Figure(state))
     facts, attempts, search_s = state.facts, 0, 0.0
     if accepted is None and points != "none" and remaining_s() > 0:
-        outcome = _add_points(state, judge, time_s=remaining_s(), threads=threads)
+        proposer = _proposer(points, problem, found, judge)
+        outcome = _add_points(state, judge, proposer, time_s=remaining_s(), threads=threads)
         accepted, attempts, search_s = outcome.result, outcome.attempts, outcome.seconds
     counterexample = None
     if accepted is not None:
@@ -149,10 +150,23 @@ def solve(
     )
 
 
+def _proposer(points: Points, problem: Problem, found: Configuration, judge: _Judge) -> Any:
+    if points == "heuristic":
+        return HeuristicProposer(judge.goal, seed=judge.seed)
+    from gnomon.geometry.learned.model import Model
+    from gnomon.geometry.learned.proposer import LearnedProposer, MixedProposer
+
+    model = Model.load()
+    if points == "learned":
+        return LearnedProposer(model, problem, found.diagrams)
+    if points == "mixed":
+        return MixedProposer(model, problem, found.diagrams, judge.goal, seed=judge.seed)
+    raise UsageError(f"points are heuristic, learned, mixed or none, not '{points}'")
+
+
 def _add_points(
-    state: GeometryState, judge: _Judge, *, time_s: float, threads: int
+    state: GeometryState, judge: _Judge, proposer: Any, *, time_s: float, threads: int
 ) -> Outcome[_Accepted]:
-    proposer = HeuristicProposer(judge.goal, seed=judge.seed)
     return search(
         Figure(state),
         proposer,
@@ -211,7 +225,9 @@ class _Judge:
     def _judge(self, proof: Proof, texts: list[str]) -> _Accepted | None:
         texts = _needed(texts, proof)
         problem = self._problem.extended("; ".join(texts)) if texts else self._problem
+        added = problem.clauses[len(self._problem.clauses) :]
         try:
+            check_added(added)
             diagram, is_every_choice = self._check(proof, problem)
         except (ProofRejected, DiagramError) as error:
             self.refusal = str(error)
@@ -219,7 +235,7 @@ class _Judge:
         return _Accepted(
             proof=proof,
             problem=problem,
-            added=problem.clauses[len(self._problem.clauses) :],
+            added=added,
             diagram=diagram,
             is_every_choice=is_every_choice,
         )

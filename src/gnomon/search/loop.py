@@ -26,6 +26,8 @@ from typing import Any, Generic, Protocol, TypeVar
 S = TypeVar("S")  # a state
 P = TypeVar("P")  # a step
 R = TypeVar("R")  # what an accepted step ends with
+S_in = TypeVar("S_in", contravariant=True)
+P_in = TypeVar("P_in", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +62,18 @@ class Rejected:
 Verdict = Accepted[R] | Extended[S] | Rejected
 
 
-class Proposer(Protocol[S, P]):
+class Proposer(Protocol[S_in, P]):
     """Says what might be tried in a state."""
 
-    def propose(self, state: S) -> Sequence[Proposal[P]]:
+    def propose(self, state: S_in) -> Sequence[Proposal[P]]:
         """Steps, the cheapest first. Called from several threads."""
         ...
 
 
-class Verifier(Protocol[S, P, R]):
+class Verifier(Protocol[S, P_in, R]):
     """Says what comes of a step."""
 
-    def verify(self, state: S, step: P) -> Verdict[R, S]:
+    def verify(self, state: S, step: P_in) -> Verdict[R, S]:
         """The same verdict for the same step, every time. Called from several threads."""
         ...
 

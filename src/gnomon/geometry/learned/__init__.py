@@ -1,0 +1,1 @@
+"""A small transformer that proposes auxiliary points: tokens, model, training, proposer."""
