@@ -12,18 +12,26 @@
 namespace gnomon {
 namespace {
 
-constexpr int64_t kTaskBytes = 48 * 1024;  // of weights, when one vector passes them once
+constexpr int64_t kTaskBytes = 24 * 1024;  // of weights, when one vector passes them once
+constexpr int64_t kRowStep = 16;          // rows of a task are a multiple of it
 constexpr int64_t kBlockTaskRows = 64;     // when many vectors pass them
-constexpr int64_t kLookUpBlocks = 32;      // of 32 columns, that one task makes look-ups of
-// Vectors that are looked up; more are multiplied with decoded strips. Looking up rounds a little
-// more, so that what is looked up alone has to be looked up in company too: a run's 256 rows.
-constexpr int64_t kMostLookedUp = 256;
+// Vectors that are looked up together: their look-ups stay in the cache while the codes pass by.
+constexpr int64_t kMostLookedUp = 64;
+constexpr int64_t kLookUpRows = 128;  // of a task when several vectors are looked up
 
 int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
 int64_t rows_for_bytes(double bytes_per_row) {
     const auto rows = static_cast<int64_t>(static_cast<double>(kTaskBytes) / std::max(bytes_per_row, 1.0));
-    return std::max<int64_t>(kStripRows, rows / kStripRows * kStripRows);
+    return std::max<int64_t>(kRowStep, rows / kRowStep * kRowStep);
+}
+
+// Groups of symbols that share a scale.
+int64_t group_blocks(int bits) { return kGroupSymbols / trellis_form(bits).symbols(); }
+int64_t block_look_ups(int bits) { return 16 * trellis_form(bits).symbols(); }
+int64_t blocks_of(const Linear& layer) { return (layer.in() + kBlockColumns - 1) / kBlockColumns; }
+int64_t groups_of(const Linear& layer, int bits) {
+    return (blocks_of(layer) + group_blocks(bits) - 1) / group_blocks(bits);
 }
 
 void require_size(const std::vector<float>& values, int64_t expected, const char* what) {
@@ -105,9 +113,6 @@ TrellisLinear::TrellisLinear(std::shared_ptr<const void> owner, const uint8_t* c
       output_rotation_(std::move(output_rotation)) {
     if (bits < 2 || bits > 4)
         throw std::invalid_argument("A trellis layer has 2, 3 or 4 bits, not " + std::to_string(bits) + ".");
-    if (in > kMostColumns)
-        throw std::invalid_argument("A trellis layer may have " + std::to_string(kMostColumns) +
-                                    " columns, not " + std::to_string(in) + ".");
     require_size(scales_, out, "A trellis layer's scales");
     if (input_rotation_ && input_rotation_->width() != in)
         throw std::invalid_argument("The input rotation's width is not the layer's.");
@@ -135,36 +140,33 @@ int64_t TrellisLinear::weight_bytes() const {
 }
 
 int64_t TrellisLinear::task_rows(int64_t n) const {
-    if (n > kMostLookedUp) return kCodedRows;
+    if (n > 1) return kLookUpRows;
     const auto rows = kTaskBytes / std::max<int64_t>(1, strip_bytes() / kCodedRows);
     return std::max<int64_t>(kCodedRows, rows / kCodedRows * kCodedRows);
 }
 
 int64_t TrellisLinear::scratch_bytes(int64_t n) const {
-    return kCodedRows * (kBlockColumns * blocks_ + 4 * n);
+    return n == 1 ? 4 * kCodedRows : 4 * kLookUpRows * std::min(n, kMostLookedUp);
 }
 
 void TrellisLinear::multiply_rows(const KernelTable& k, const Input& input, int64_t first, int64_t rows,
                                   float* y, int64_t y_stride, uint8_t* scratch) const {
-    auto* acc = reinterpret_cast<int32_t*>(scratch + kCodedRows * kBlockColumns * blocks_);
+    auto* sums = reinterpret_cast<float*>(scratch);
     const int index = table_.bits - 2;
-    for (int64_t row = first; row < first + rows; row += kCodedRows) {
-        const uint8_t* codes = codes_ + row / kCodedRows * strip_bytes();
-        const int64_t valid = std::min<int64_t>(kCodedRows, first + rows - row);
-        if (input.look_ups != nullptr) {
-            for (int64_t t = 0; t < input.n; ++t) {
-                k.trellis_dot[index](codes, blocks_, input.look_ups + t * input.look_up_stride, acc);
-                k.scale_sums(acc, scales_.data() + row, input.q_scales[t] * input.look_up_scales[t], valid,
-                             y + t * y_stride + row);
-            }
-            continue;
-        }
-        k.trellis_decode[index](codes, blocks_, table_.entries.data(), scratch);
-        k.strip_multiply(scratch, kCodedRows / kStripRows, 2 * blocks_, input.q, input.q_stride, input.q_sums,
-                         input.n, acc, kCodedRows);
+    const int64_t together = group_blocks(table_.bits), block_bytes = 4 * table_.bits * kCodedRows;
+    const int64_t step = input.n == 1 ? kCodedRows : kLookUpRows;  // rows whose sums the scratch holds
+    for (int64_t begin = first; begin < first + rows; begin += step) {
+        const int64_t end = std::min(first + rows, begin + step);
+        std::fill(sums, sums + input.n * step, 0.0f);
+        for (int64_t block = 0, group = 0; block < blocks_; block += together, ++group)
+            for (int64_t row = begin; row < end; row += kCodedRows)
+                k.trellis_multiply[index](codes_ + row / kCodedRows * strip_bytes() + block * block_bytes,
+                                          std::min(together, blocks_ - block),
+                                          input.look_ups + block * block_look_ups(table_.bits),
+                                          input.look_up_stride, input.look_up_scales + group,
+                                          input.scale_stride, input.n, sums + row - begin, step);
         for (int64_t t = 0; t < input.n; ++t)
-            k.scale_sums(acc + t * kCodedRows, scales_.data() + row, input.q_scales[t], valid,
-                         y + t * y_stride + row);
+            k.multiply(sums + t * step, scales_.data() + begin, end - begin, y + t * y_stride + begin);
     }
 }
 
@@ -230,7 +232,7 @@ int64_t AdditiveLinear::task_rows(int64_t) const {
     return rows_for_bytes(static_cast<double>(in() / 8 * books_ * code_bytes_));
 }
 
-int64_t AdditiveLinear::scratch_bytes(int64_t) const { return kStripRows * in() * 4; }
+int64_t AdditiveLinear::scratch_bytes(int64_t) const { return kRowStep * in() * 4; }
 
 void AdditiveLinear::decode_row(const KernelTable& k, int64_t row, float* y) const {
     const int64_t groups = in() / 8;
@@ -241,8 +243,8 @@ void AdditiveLinear::decode_row(const KernelTable& k, int64_t row, float* y) con
 void AdditiveLinear::multiply_rows(const KernelTable& k, const Input& input, int64_t first, int64_t rows,
                                    float* y, int64_t y_stride, uint8_t* scratch) const {
     auto* decoded = reinterpret_cast<float*>(scratch);
-    for (int64_t row = first; row < first + rows; row += kStripRows) {
-        const int64_t valid = std::min<int64_t>(kStripRows, first + rows - row);
+    for (int64_t row = first; row < first + rows; row += kRowStep) {
+        const int64_t valid = std::min<int64_t>(kRowStep, first + rows - row);
         for (int64_t r = 0; r < valid; ++r) decode_row(k, row + r, decoded + r * in());
         k.dense[static_cast<int>(Dtype::f32)](decoded, in(), valid, in(), input.x, input.x_stride,
                                               input.n, y + row, y_stride);
@@ -257,11 +259,11 @@ void AdditiveLinear::read_row(const KernelTable& k, int64_t row, float* y, float
 
 void Workspace::reserve(const Linear& layer) {
     slot_bytes_ = std::max(slot_bytes_, round_up(layer.scratch_bytes(max_vectors_), 64));
-    vector_floats_ = std::max(vector_floats_, round_up(std::max(layer.in(), layer.out()), 16));
-    if (layer.is_quantized_input()) q_stride_ = std::max(q_stride_, round_up(layer.in(), 64));
-    if (const LookUpTable* table = layer.look_up_table())
-        most_symbols_ = std::max(most_symbols_, round_up(layer.in(), kBlockColumns) / kBlockColumns *
-                                                    trellis_form(table->bits).symbols());
+    if (const LookUpTable* table = layer.look_up_table()) {
+        most_columns_ = std::max(most_columns_, blocks_of(layer) * kBlockColumns);
+        most_look_ups_ = std::max(most_look_ups_, blocks_of(layer) * block_look_ups(table->bits));
+        most_groups_ = std::max(most_groups_, groups_of(layer, table->bits));
+    }
     reserve_rotation(layer.input_rotation());
     reserve_rotation(layer.output_rotation());
 }
@@ -270,83 +272,60 @@ void Workspace::reserve_rotation(const Rotation* rotation) {
     if (rotation != nullptr) rotation_floats_ = std::max(rotation_floats_, rotation->scratch_floats());
 }
 
+int64_t Workspace::looked_up() const { return std::min(max_vectors_, kMostLookedUp); }
+
 void Workspace::allocate() {
     scratch_.resize(threads_ * slot_bytes_);
-    vectors_.resize(threads_ * vector_floats_);
     rotation_.resize(threads_ * rotation_floats_);
-    if (q_stride_ == 0) return;
-    q_.resize(max_vectors_ * q_stride_);
-    q_scales_.resize(max_vectors_);
-    q_sums_.resize(max_vectors_);
-    const int64_t vectors = std::min(max_vectors_, kMostLookedUp);
-    products_.resize(vectors * 16 * most_symbols_);
-    look_ups_.resize(vectors * 16 * most_symbols_);
-    largest_.resize(vectors * (most_symbols_ / kLookUpBlocks + 1));
-    look_up_scales_.resize(vectors);
+    rotated_.resize(looked_up() * most_columns_);
+    look_ups_.resize(looked_up() * most_look_ups_);
+    scales_.resize(looked_up() * most_groups_);
 }
 
-// Layers of a group that take the same form of the input, one after the other in the list.
+// Layers of a group that take the same form of the input, one after the other in the list, and
+// vectors t0 … t0 + n − 1.
 struct Multiplication {
     ThreadPool& pool;
     Workspace& w;
     const float* x;
-    int64_t n;
+    int64_t t0, n;
 
     Input prepare(const Linear& layer) {
         Input input;
-        input.x = x;
+        input.x = x + t0 * layer.in();
         input.x_stride = layer.in();
         input.n = n;
-        if (!layer.is_quantized_input()) return input;
-        const int64_t in = layer.in(), stride = round_up(in, 64);
-        const Rotation* rotation = layer.input_rotation();
-        for_each(pool, n, [&](int64_t slot, int64_t t) {
-            const float* row = x + t * in;
-            if (rotation != nullptr) {
-                std::memcpy(w.vector(slot), row, static_cast<std::size_t>(in) * 4);
-                rotation->forward(w.kernels(), w.vector(slot), w.rotation_scratch(slot));
-                row = w.vector(slot);
-            }
-            int8_t* q = w.q_.data() + t * stride;
-            w.q_scales_[t] = w.kernels().quantize(row, in, q, &w.q_sums_[t]);
-            std::memset(q + in, 0, static_cast<std::size_t>(stride - in));
-        });
-        input.q = w.q_.data();
-        input.q_stride = stride;
-        input.q_scales = w.q_scales_.data();
-        input.q_sums = w.q_sums_.data();
-        if (n <= kMostLookedUp && layer.look_up_table() != nullptr) look_up(layer, input);
+        if (layer.look_up_table() != nullptr) look_up(layer, input);
         return input;
     }
 
     void look_up(const Linear& layer, Input& input) {
         const LookUpTable& table = *layer.look_up_table();
-        const int64_t blocks = round_up(layer.in(), kBlockColumns) / kBlockColumns;
-        const int64_t numbers = 16 * trellis_form(table.bits).symbols();  // of a block
-        const int64_t parts = (blocks + kLookUpBlocks - 1) / kLookUpBlocks;
-        const auto count = [&](int64_t part) { return std::min(kLookUpBlocks, blocks - part * kLookUpBlocks); };
-        const auto at = [&](int64_t task) {
-            return (task / parts * blocks + task % parts * kLookUpBlocks) * numbers;
-        };
-        for_each(pool, n * parts, [&](int64_t, int64_t task) {
-            const int8_t* q = input.q + task / parts * input.q_stride + task % parts * kLookUpBlocks * kBlockColumns;
-            w.largest_[task] = w.kernels().trellis_products[table.bits - 2](
-                q, count(task % parts), table.entries.data(), w.products_.data() + at(task));
+        const int64_t in = layer.in(), blocks = blocks_of(layer), columns = blocks * kBlockColumns;
+        for_each(pool, n, [&](int64_t slot, int64_t t) {
+            float* rotated = w.rotated_.data() + t * columns;
+            std::memcpy(rotated, input.x + t * in, static_cast<std::size_t>(in) * 4);
+            if (layer.input_rotation() != nullptr)
+                layer.input_rotation()->forward(w.kernels(), rotated, w.rotation_scratch(slot));
+            std::fill(rotated + in, rotated + columns, 0.0f);
         });
-        for_each(pool, n * parts, [&](int64_t, int64_t task) {
-            const int32_t* all = w.largest_.data() + task / parts * parts;
-            const int32_t factor = 127 * 65536 / std::max(1, *std::max_element(all, all + parts));
-            if (task % parts == 0) w.look_up_scales_[task / parts] = 65536.0f / static_cast<float>(factor);
-            w.kernels().trellis_look_ups(w.products_.data() + at(task), count(task % parts) * numbers, factor,
-                                         w.look_ups_.data() + at(task));
-        });
+        const int64_t groups = groups_of(layer, table.bits), together = group_blocks(table.bits);
         input.look_ups = w.look_ups_.data();
-        input.look_up_stride = blocks * numbers;
-        input.look_up_scales = w.look_up_scales_.data();
+        input.look_up_stride = blocks * block_look_ups(table.bits);
+        input.look_up_scales = w.scales_.data();
+        input.scale_stride = groups;
+        for_each(pool, n * groups, [&](int64_t, int64_t task) {
+            const int64_t t = task / groups, first = task % groups * together;
+            w.scales_[task] = w.kernels().trellis_look_ups[table.bits - 2](
+                w.rotated_.data() + t * columns + first * kBlockColumns, std::min(together, blocks - first),
+                table.entries.data(),
+                w.look_ups_.data() + t * input.look_up_stride + first * block_look_ups(table.bits));
+        });
     }
 
     void run(const Target* targets, int count) {
         const Input input = prepare(*targets[0].layer);
+        const auto result = [&](const Target& target) { return target.y + t0 * target.layer->out(); };
         int64_t tasks = 0;
         for (int i = 0; i < count; ++i) tasks += task_count(*targets[i].layer);
         for_each(pool, tasks, [&](int64_t slot, int64_t task) {
@@ -355,19 +334,18 @@ struct Multiplication {
             const Linear& layer = *targets[i].layer;
             const int64_t step = layer.task_rows(n), first = task * step;
             const int64_t rows = std::min(step, layer.out() - first);
-            layer.multiply_rows(w.kernels(), input, first, rows, targets[i].y, layer.out(),
-                                w.scratch(slot));
+            float* y = result(targets[i]);
+            layer.multiply_rows(w.kernels(), input, first, rows, y, layer.out(), w.scratch(slot));
             if (layer.output_rotation() == nullptr && !layer.bias().empty())
                 for (int64_t t = 0; t < n; ++t)
-                    w.kernels().add(layer.bias().data() + first, rows,
-                                    targets[i].y + t * layer.out() + first);
+                    w.kernels().add(layer.bias().data() + first, rows, y + t * layer.out() + first);
         });
         bool is_finished = true;
         for (int i = 0; i < count; ++i) is_finished &= targets[i].layer->output_rotation() == nullptr;
         if (is_finished) return;
         for_each(pool, n * count, [&](int64_t slot, int64_t task) {
             const Linear& layer = *targets[task % count].layer;
-            float* y = targets[task % count].y + task / count * layer.out();
+            float* y = result(targets[task % count]) + task / count * layer.out();
             if (layer.output_rotation() == nullptr) return;
             layer.output_rotation()->inverse(w.kernels(), y, w.rotation_scratch(slot));
             if (!layer.bias().empty()) w.kernels().add(layer.bias().data(), layer.out(), y);
@@ -387,16 +365,15 @@ bool is_looked_up_alike(const Linear& a, const Linear& b) {
 
 void multiply_group(ThreadPool& pool, Workspace& workspace, const Target* targets, int count,
                     const float* x, int64_t n) {
-    Multiplication m{pool, workspace, x, n};
     for (int begin = 0, end; begin < count; begin = end) {
         const Linear& first = *targets[begin].layer;
         for (end = begin + 1; end < count; ++end) {
             const Linear& next = *targets[end].layer;
-            if (next.is_quantized_input() != first.is_quantized_input() ||
-                next.input_rotation() != first.input_rotation() || !is_looked_up_alike(next, first))
-                break;
+            if (next.input_rotation() != first.input_rotation() || !is_looked_up_alike(next, first)) break;
         }
-        m.run(targets + begin, end - begin);
+        const int64_t together = first.look_up_table() == nullptr ? n : kMostLookedUp;
+        for (int64_t t = 0; t < n; t += together)
+            Multiplication{pool, workspace, x, t, std::min(together, n - t)}.run(targets + begin, end - begin);
     }
 }
 

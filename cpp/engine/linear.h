@@ -15,24 +15,20 @@
 
 namespace gnomon {
 
-// The vectors of one multiplication: x [n, x_stride], and for coded layers their rotated,
-// quantised form q [n, q_stride] with one scale and one sum each.
+// The vectors of one multiplication: x [n, x_stride], or, for layers that look them up, what stands for each value
+// of each of their symbols, look_ups [n, look_up_stride], in groups with a scale each, scales [n, scale_stride].
 struct Input {
     const float* x = nullptr;
     int64_t x_stride = 0;
     int64_t n = 0;
-    const int8_t* q = nullptr;
-    int64_t q_stride = 0;
-    const float* q_scales = nullptr;
-    const int32_t* q_sums = nullptr;
-    // If there are few vectors and the layers look them up: what stands for each value of each
-    // symbol [n, look_up_stride], and what that is to be multiplied with beside q_scales.
-    const int8_t* look_ups = nullptr;
+    const uint8_t* look_ups = nullptr;
     int64_t look_up_stride = 0;
     const float* look_up_scales = nullptr;
+    int64_t scale_stride = 0;
 };
 
-// The table that turns a vector into look-ups; layers whose tables are equal share them.
+// What turns a vector into look-ups, group by group of its columns. Layers whose tables are equal
+// share them.
 struct LookUpTable {
     int bits;
     std::vector<int8_t> entries;
@@ -52,7 +48,6 @@ public:
     void set_bias(std::vector<float> bias);  // [out], or empty
 
     virtual int64_t weight_bytes() const = 0;  // read from memory for one vector
-    virtual bool is_quantized_input() const { return false; }
     virtual const LookUpTable* look_up_table() const { return nullptr; }
     virtual const Rotation* input_rotation() const { return nullptr; }
     virtual const Rotation* output_rotation() const { return nullptr; }
@@ -101,10 +96,7 @@ public:
                   std::shared_ptr<const Rotation> input_rotation,
                   std::shared_ptr<const Rotation> output_rotation);
 
-    static constexpr int64_t kMostColumns = 65536;  // beyond, 32-bit sums could overflow
-
     int64_t weight_bytes() const override;
-    bool is_quantized_input() const override { return true; }
     const LookUpTable* look_up_table() const override { return &table_; }
     const Rotation* input_rotation() const override { return input_rotation_.get(); }
     const Rotation* output_rotation() const override { return output_rotation_.get(); }
@@ -162,23 +154,17 @@ public:
     const KernelTable& kernels() const { return kernels_; }
     int64_t max_vectors() const { return max_vectors_; }
     uint8_t* scratch(int64_t slot) { return scratch_.data() + slot * slot_bytes_; }
-    float* vector(int64_t slot) { return vectors_.data() + slot * vector_floats_; }
     float* rotation_scratch(int64_t slot) { return rotation_.data() + slot * rotation_floats_; }
 
 private:
     friend struct Multiplication;
+    int64_t looked_up() const;  // vectors together
+
     const KernelTable& kernels_;
     int64_t threads_, max_vectors_;
-    int64_t slot_bytes_ = 0, vector_floats_ = 0, rotation_floats_ = 0, q_stride_ = 0;
-    AlignedBuffer<uint8_t> scratch_;
-    AlignedBuffer<float> vectors_, rotation_, q_scales_;
-    AlignedBuffer<int8_t> q_;
-    AlignedBuffer<int32_t> q_sums_;
-    int64_t most_symbols_ = 0;
-    AlignedBuffer<int16_t> products_;  // [vectors, symbols, 16]
-    AlignedBuffer<int8_t> look_ups_;   // the same
-    AlignedBuffer<int32_t> largest_;   // product of every task
-    AlignedBuffer<float> look_up_scales_;
+    int64_t slot_bytes_ = 0, rotation_floats_ = 0, most_columns_ = 0, most_look_ups_ = 0, most_groups_ = 0;
+    AlignedBuffer<uint8_t> scratch_, look_ups_;
+    AlignedBuffer<float> rotation_, rotated_, scales_;
 };
 
 // One layer of a group and where its result goes: y [n, out].

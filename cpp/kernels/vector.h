@@ -166,13 +166,6 @@ static float quantize(const float* x, int64_t n, int8_t* q, int32_t* total) {
     return peak / 127.0f;
 }
 
-static void scale_sums(const int32_t* acc, const float* scales, float factor, int64_t n, float* y) {
-    const F f = set(factor);
-    int64_t i = 0;
-    for (; i + F::N <= n; i += F::N) store(y + i, load_i32(acc + i) * (load(scales + i) * f));
-    for (; i < n; ++i) y[i] = static_cast<float>(acc[i]) * (scales[i] * factor);
-}
-
 static void to_f16(const float* x, int64_t n, uint16_t* y) {
     int64_t i = 0;
     for (; i + F::N <= n; i += F::N) store_f16(y + i, load(x + i));
