@@ -12,8 +12,10 @@
 #include "core/parallel.h"
 #include "core/rotation.h"
 #include "codecs/trellis_form.h"
+#include "engine/additive_linear.h"
 #include "engine/decoder.h"
-#include "engine/linear.h"
+#include "engine/multiply.h"
+#include "engine/trellis_linear.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -26,12 +28,7 @@ std::vector<float> to_vector(const std::optional<In<float, 1>>& array) {
     return {array->data(), array->data() + array->size()};
 }
 
-Isa isa_of(const std::optional<std::string>& name) {
-    if (!name) return chosen_isa();
-    for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512})
-        if (*name == isa_name(isa)) return isa;
-    throw std::invalid_argument("isa='" + *name + "' is unknown; expected scalar, avx2 or avx512.");
-}
+Isa isa_of(const std::optional<std::string>& name) { return name ? isa_of_name(*name) : chosen_isa(); }
 
 using Floats = Out<float>;
 
@@ -197,8 +194,13 @@ void bind_engine(nb::module_& m) {
     m.def("usable_cores", &usable_cores, "Cores this process may use.");
     m.def("chosen_isa", [] { return std::string(isa_name(chosen_isa())); },
           "The instruction set in use: the best one, or the one GNOMON_ISA names.");
-    m.def("detected_isa", [] { return std::string(isa_name(detect_isa())); },
-          "The best instruction set of this CPU.");
+    m.def("available_isas",
+          [] {
+              std::vector<std::string> names;
+              for (Isa isa : available_isas()) names.emplace_back(isa_name(isa));
+              return names;
+          },
+          "The instruction sets of this CPU, the best one last.");
     m.def("read_bandwidth", &measured_bandwidth, "threads"_a, "size_bytes"_a, "passes"_a,
           "Bytes a second at which so many threads read memory: the best of the passes.");
     m.def("rotate", &rotate, "x"_a.noconvert(), "signs"_a.noconvert() = nb::none(), "inverse"_a = false,

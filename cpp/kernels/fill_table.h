@@ -31,6 +31,8 @@ static constexpr KernelTable kTable = {
     {trellis_look_ups<2>, trellis_look_ups<3>, trellis_look_ups<4>},
     {trellis_multiply<2>, trellis_multiply<3>, trellis_multiply<4>},
     {additive_decode<uint8_t>, additive_decode<uint16_t>},
+    additive_look_ups,
+    additive_multiply,
 };
 
 }  // namespace GNOMON_SIMD_NAMESPACE

@@ -1,9 +1,8 @@
 // The vectors of the instruction set this file is compiled for.
 //
 // `F`: floats. load(p, n), store(p, a, n): the first n of them; the rest is zero, or left alone.
-// `B`: bytes, on which table look-ups of 16 entries are done. look_up(repeat_16(table), index) is
-//      table[index], index < 16; shifts are of 16-bit numbers, so mask what crosses from one byte to the next;
-//      choose(a, b, choice) is b where the top bit of `choice` is set, else a.
+// `B`: bytes. look_up(repeat_16(table), index) is table[index], index < 16, and look_up_256(table, index) has room for
+//      any; tables are aligned. Shifts are of 16-bit numbers: mask what crosses from one byte to the next.
 // `Sums`: N sums of up to 257 bytes each. add_to(y, scale, bias): y[i] += (sum i − bias) · scale.
 // store_16_bytes(p, v): 16 floats of ±127 in 16 / F::N vectors, rounded, plus 128.
 //
@@ -13,7 +12,7 @@
 
 #include "core/half.h"
 
-#if defined(GNOMON_SIMD_AVX512) || defined(GNOMON_SIMD_AVX2)
+#if defined(GNOMON_SIMD_AVX512) || defined(GNOMON_SIMD_AVX2) || defined(GNOMON_SIMD_NEON)
 #define GNOMON_UNROLL _Pragma("GCC unroll 16")
 #else
 #define GNOMON_UNROLL  // loops of loops would take a compiler minutes
@@ -23,6 +22,8 @@
 #include "kernels/simd_avx512.h"
 #elif defined(GNOMON_SIMD_AVX2)
 #include "kernels/simd_avx2.h"
+#elif defined(GNOMON_SIMD_NEON)
+#include "kernels/simd_neon.h"
 #else
 #include "kernels/simd_portable.h"
 #endif

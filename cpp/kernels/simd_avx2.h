@@ -121,7 +121,18 @@ static inline B operator&(B a, B b) { return {_mm256_and_si256(a.v, b.v)}; }
 static inline B operator|(B a, B b) { return {_mm256_or_si256(a.v, b.v)}; }
 static inline B shift_right(B a, int n) { return {_mm256_srli_epi16(a.v, n)}; }
 static inline B shift_left(B a, int n) { return {_mm256_slli_epi16(a.v, n)}; }
-static inline B choose(B a, B b, B choice) { return {_mm256_blendv_epi8(a.v, b.v, choice.v)}; }
+// One of a table's sixteen rows after the other, and a choice among pairs of rows by each higher bit.
+static inline B look_up_256(const uint8_t* table, B index) {
+    const __m256i low = _mm256_and_si256(index.v, _mm256_set1_epi8(15));
+    const auto row = [&](int i) { return _mm256_shuffle_epi8(repeat_16(table + 16 * i).v, low); };
+    const auto choose = [&](__m256i a, __m256i b, int bit) {  // the top bit of every byte counts
+        return _mm256_blendv_epi8(a, b, _mm256_slli_epi16(index.v, 7 - bit));
+    };
+    const auto two = [&](int i) { return choose(row(2 * i), row(2 * i + 1), 4); };
+    const auto four = [&](int i) { return choose(two(2 * i), two(2 * i + 1), 5); };
+    const auto eight = [&](int i) { return choose(four(2 * i), four(2 * i + 1), 6); };
+    return {choose(eight(0), eight(1), 7)};
+}
 
 // Bytes are added up in pairs: two as one number of 16 bits, whose low half runs over into the high
 // one, and the high ones once more by themselves.

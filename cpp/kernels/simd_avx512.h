@@ -94,9 +94,11 @@ static inline B operator&(B a, B b) { return {_mm512_and_si512(a.v, b.v)}; }
 static inline B operator|(B a, B b) { return {_mm512_or_si512(a.v, b.v)}; }
 static inline B shift_right(B a, unsigned n) { return {_mm512_srli_epi16(a.v, n)}; }
 static inline B shift_left(B a, unsigned n) { return {_mm512_slli_epi16(a.v, n)}; }
-// Where the top bit of `choice` is set b, else a.
-static inline B choose(B a, B b, B choice) {
-    return {_mm512_mask_blend_epi8(_mm512_movepi8_mask(choice.v), a.v, b.v)};
+static inline B look_up_256(const uint8_t* table, B index) {
+    const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(table), index.v, _mm512_load_si512(table + 64));
+    const __m512i high =
+        _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), index.v, _mm512_load_si512(table + 192));
+    return {_mm512_mask_blend_epi8(_mm512_movepi8_mask(index.v), low, high)};
 }
 
 struct Sums {

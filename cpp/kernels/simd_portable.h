@@ -153,9 +153,9 @@ static inline B shift_left(B a, int n) {
     GNOMON_EACH_BYTE a.v[i] = static_cast<uint8_t>(a.v[i] << n);
     return a;
 }
-static inline B choose(B a, B b, B choice) {
-    GNOMON_EACH_BYTE a.v[i] = choice.v[i] & 128 ? b.v[i] : a.v[i];
-    return a;
+static inline B look_up_256(const uint8_t* table, B index) {
+    GNOMON_EACH_BYTE index.v[i] = table[index.v[i]];
+    return index;
 }
 
 struct Sums {

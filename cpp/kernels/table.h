@@ -19,6 +19,7 @@ inline int64_t dtype_bytes(Dtype dtype) {
 
 constexpr int kCodedRows = 64;      // of one strip of codes
 constexpr int kGroupSymbols = 256;  // of a trellis that share the scale of their look-ups
+constexpr int kGroupCodes = 64;     // of additive codes of one byte, likewise
 
 struct KernelTable {
     // --- vectors of floats
@@ -60,11 +61,17 @@ struct KernelTable {
                                 int64_t look_up_stride, const float* scales, int64_t scale_stride, int64_t n,
                                 float* y, int64_t y_stride);
 
-    // --- additive codes: y[8·groups] = scale · Σ_k codebooks[k, code] for codes [groups, books] of
+    // --- additive codes. y[8·groups] = scale · Σ_k codebooks[k, code] for codes [groups, books] of
     // one or two bytes (index bytes − 1), codebooks [books, entries, 8]; `entries` is a power of two,
     // and higher bits of a code are ignored.
     void (*additive_decode[2])(const void* codes, int64_t groups, int64_t books, int64_t entries,
                                const float* codebooks, float scale, float* y);
+    // look_ups [groups, books, 256] of x [8 · groups], at most kGroupCodes together, with codebooks
+    // [books, 8, 256]; returns their scale.
+    float (*additive_look_ups)(const float* x, int64_t groups, int64_t books, const float* codebooks,
+                               uint8_t* look_ups);
+    // y[0 … 63] += scale · the sums of what the codes [count, 64], one row a column, have in look_ups [count, 256].
+    void (*additive_multiply)(const uint8_t* codes, int64_t count, const uint8_t* look_ups, float scale, float* y);
 };
 
 // Throws std::invalid_argument if this build or CPU lacks the set.
@@ -74,6 +81,8 @@ const KernelTable& scalar_kernels();
 #if defined(__x86_64__)
 const KernelTable& avx2_kernels();
 const KernelTable& avx512_kernels();
+#elif defined(__aarch64__)
+const KernelTable& neon_kernels();
 #endif
 
 }  // namespace gnomon

@@ -93,7 +93,7 @@ static inline void each_symbol(const uint8_t* codes, Use use) {
 }
 
 // Parts of B::N rows and vectors V of a block: so many sums must fit the registers.
-#if defined(GNOMON_SIMD_AVX512) || defined(GNOMON_SIMD_AVX2)
+#if defined(GNOMON_SIMD_AVX512) || defined(GNOMON_SIMD_AVX2) || defined(GNOMON_SIMD_NEON)
 constexpr int kPartsAlone = kCodedRows / B::N, kLookUpVectors = 4;
 #else
 constexpr int kPartsAlone = 1, kLookUpVectors = 1;

@@ -10,7 +10,9 @@
 #include "codecs/trellis_form.h"
 #include "core/parallel.h"
 #include "core/rotation.h"
-#include "engine/linear.h"
+#include "engine/additive_linear.h"
+#include "engine/multiply.h"
+#include "engine/trellis_linear.h"
 #include "random_values.h"
 
 using namespace gnomon;

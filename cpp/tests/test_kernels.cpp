@@ -16,8 +16,7 @@ namespace {
 
 std::vector<const KernelTable*> all_kernels() {
     std::vector<const KernelTable*> found;
-    for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512})
-        if (isa <= detect_isa()) found.push_back(&kernels(isa));
+    for (Isa isa : available_isas()) found.push_back(&kernels(isa));
     return found;
 }
 
