@@ -99,7 +99,7 @@ def test_trellis_layer_is_its_definition(out, in_, bits, tokens, threads, isa, i
     y = layer.multiply(x, threads=threads, isa=isa)
     # What is looked up is rounded to eight bits.
     size = np.linalg.norm(weights, axis=1) * np.linalg.norm(x, axis=1)[:, None]
-    assert np.abs(y - (x @ weights.T + bias)).max() < 0.03 * size.max()
+    assert np.abs(y - (x @ weights.T + bias)).max() < 0.05 * size.max()
 
 
 @pytest.mark.parametrize("isa", SETS)
