@@ -1,6 +1,6 @@
 """The `aqlm` package's kernel beside ours: an AQLM matrix of 2×8 bits times a vector, one thread.
 
-The package, and numba, which its kernel for processors is written in, are fetched once into
+The package, and what its kernel for processors is written in, are fetched once into
 build/peers/. Its loop is parallel over columns that add to the same outputs: with several threads
 it is wrong, so one it is.
 
@@ -21,7 +21,7 @@ from gnomon import _native
 from llama_cpp import PEERS
 from record import print_table
 
-PACKAGES = ("aqlm==1.1.7", "numba", "llvmlite")
+PACKAGES = ("aqlm==1.1.7", "numba", "llvmlite", "scipy")
 AQLM_ROWS = AQLM_COLUMNS = 4096
 _PRODUCTS = 20  # that are timed together; ours include making and freeing the scratch memory
 

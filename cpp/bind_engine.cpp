@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cmath>
 #include <stdexcept>
 
 #include "bind_arrays.h"
@@ -154,6 +155,13 @@ void rotate(const InOut<float, 2>& x, const std::optional<In<float, 1>>& signs, 
     });
 }
 
+float log_sum_exp(const In<float, 1>& x) {
+    if (x.size() == 0) throw std::invalid_argument("There is nothing to add up.");
+    const KernelTable& k = kernels(chosen_isa());
+    const float highest = k.maximum(x.data(), size_of(x.size()));
+    return highest + std::log(k.exp_sum(highest, size_of(x.size()), x.data()));
+}
+
 double measured_bandwidth(int threads, int64_t size_bytes, int passes) {
     if (size_bytes < 1 || size_bytes > int64_t{1} << 40 || passes < 1)
         throw std::invalid_argument("A bandwidth is measured over 1 byte to 1 TiB, in at least one pass.");
@@ -201,6 +209,7 @@ void bind_engine(nb::module_& m) {
               return names;
           },
           "The instruction sets of this CPU, the best one last.");
+    m.def("log_sum_exp", &log_sum_exp, "x"_a.noconvert(), "log Σ exp x of float32 [n].");
     m.def("read_bandwidth", &measured_bandwidth, "threads"_a, "size_bytes"_a, "passes"_a,
           "Bytes a second at which so many threads read memory: the best of the passes.");
     m.def("rotate", &rotate, "x"_a.noconvert(), "signs"_a.noconvert() = nb::none(), "inverse"_a = false,

@@ -8,6 +8,10 @@
 namespace gnomon {
 namespace {
 
+// Work that is not worth waking a thread for: some microseconds.
+constexpr int64_t kGroupGrain = 4;
+constexpr int64_t kFloatGrain = 4096;
+
 int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
 }  // namespace
@@ -56,7 +60,7 @@ struct Multiplication {
     void look_up(const Linear& layer, Input& input) {
         const LookUps& form = *layer.look_ups();
         const int64_t in = layer.in(), columns = form.columns(), groups = form.groups();
-        for_each(pool, n, [&](int64_t slot, int64_t t) {
+        for_ranges(pool, n, grain(in), [&](int64_t slot, int64_t t) {
             float* rotated = w.rotated_.data() + t * columns;
             std::memcpy(rotated, input.x + t * in, static_cast<std::size_t>(in) * 4);
             if (layer.input_rotation() != nullptr)
@@ -67,7 +71,7 @@ struct Multiplication {
         input.look_up_stride = columns * form.column_bytes();
         input.scales = w.scales_.data();
         input.scale_stride = groups;
-        for_each(pool, n * groups, [&](int64_t, int64_t task) {
+        for_ranges(pool, n * groups, kGroupGrain, [&](int64_t, int64_t task) {
             const int64_t t = task / groups, first = task % groups * form.group_columns();
             w.scales_[task] = form.make(w.kernels(), w.rotated_.data() + t * columns + first,
                                         std::min(form.group_columns(), columns - first),
@@ -95,7 +99,9 @@ struct Multiplication {
         bool is_finished = true;
         for (int i = 0; i < count; ++i) is_finished &= targets[i].layer->output_rotation() == nullptr;
         if (is_finished) return;
-        for_each(pool, n * count, [&](int64_t slot, int64_t task) {
+        int64_t widest = 0;
+        for (int i = 0; i < count; ++i) widest = std::max(widest, targets[i].layer->out());
+        for_ranges(pool, n * count, grain(widest), [&](int64_t slot, int64_t task) {
             const Linear& layer = *targets[task % count].layer;
             float* y = result(targets[task % count]) + task / count * layer.out();
             if (layer.output_rotation() == nullptr) return;
@@ -103,6 +109,8 @@ struct Multiplication {
             if (!layer.bias().empty()) w.kernels().add(layer.bias().data(), layer.out(), y);
         });
     }
+
+    static int64_t grain(int64_t width) { return (kFloatGrain + width - 1) / width; }
 
     int64_t task_count(const Linear& layer) const {
         const int64_t step = layer.task_rows(n);

@@ -25,7 +25,7 @@ static constexpr KernelTable kTable = {
     quantize,
     to_f16,
     hadamard,
-    mix_rows,
+    hartley,
     {dense<F32>, dense<F16>, dense<BF16>, dense<I8>},
     {weighted_sum<F32>, weighted_sum<F16>, nullptr, weighted_sum<I8>},
     {trellis_look_ups<2>, trellis_look_ups<3>, trellis_look_ups<4>},

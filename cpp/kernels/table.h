@@ -42,8 +42,9 @@ struct KernelTable {
 
     // --- rotation
     void (*hadamard)(float* x, int64_t n);  // n = 2^k; in place, orthonormal
-    // x [m, columns] becomes matrix [m, m] · x. `scratch` holds 16 · m floats.
-    void (*mix_rows)(const float* matrix, int64_t m, int64_t columns, float* x, float* scratch);
+    // The discrete Hartley transform of the columns of x [m, columns], m odd; in place, orthonormal. `cosines` and
+    // `sines` [h, h], h = (m − 1)/2, are those of 2π(a + 1)(b + 1)/m over √m. `scratch` holds 32 · m floats.
+    void (*hartley)(const float* cosines, const float* sines, int64_t m, int64_t columns, float* x, float* scratch);
 
     // --- dense layers: y[t, r] = Σ_c w[r, c] · x[t, c], strides in elements
     void (*dense[kDtypes])(const void* w, int64_t w_stride, int64_t rows, int64_t in, const float* x,
