@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint native-test python-test docs clean
+.PHONY: help demo test build lint native-test neon-test python-test docs clean
 
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
   $(shell $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
@@ -32,7 +32,7 @@ help: ## List the targets
 demo: $(STAMPS)/core $(STAMPS)/model ## Compress SmolLM2-135M to two bits, measure it, let it answer (out/)
 	@"$(VENV)/bin/gnomon" demo --output out
 
-test: lint native-test python-test ## Everything that must pass: lint, types, native tests, pytest
+test: lint native-test neon-test python-test ## Everything that must pass: lint, types, native tests, pytest
 
 build: $(STAMPS)/core $(STAMPS)/model ## The package with its native core and the embedded model, in .venv
 
@@ -49,6 +49,21 @@ native-test: $(STAMPS)/tools ## The native tests, under the address and undefine
 	  -DGNOMON_NATIVE_TESTS=ON -DGNOMON_SANITIZE=ON > build/sanitize.log || { cat build/sanitize.log; exit 1; }
 	@cmake --build build/sanitize --parallel $$(nproc)
 	@./build/sanitize/native_tests
+
+# On an ARM processor native-test runs the same.
+NEON_TOOLS := g++-aarch64-linux-gnu qemu-user
+neon-test: $(STAMPS)/tools ## The native tests of the NEON kernels, in an emulator
+	@echo '== native tests, NEON'
+	@if ! command -v aarch64-linux-gnu-g++ qemu-aarch64 > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(NEON_TOOLS); } > build/neon-tools.log 2>&1 || true; fi
+	@if ! command -v aarch64-linux-gnu-g++ > /dev/null || ! command -v qemu-aarch64 > /dev/null; then \
+	  echo 'left out: it needs $(NEON_TOOLS) (as root on Debian: apt install $(NEON_TOOLS))'; \
+	else \
+	  cmake -S . -B build/neon -G Ninja -DCMAKE_BUILD_TYPE=Release -DGNOMON_NATIVE_TESTS=ON -DCMAKE_SYSTEM_NAME=Linux \
+	    -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
+	    -DCMAKE_EXE_LINKER_FLAGS=-static > build/neon.log || { cat build/neon.log; exit 1; }; \
+	  cmake --build build/neon --parallel $$(nproc) && qemu-aarch64 build/neon/native_tests; \
+	fi
 
 python-test: $(STAMPS)/core $(STAMPS)/dev $(STAMPS)/model $(STAMPS)/browser ## pytest
 	@echo '== pytest'

@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cmath>
 #include <stdexcept>
 
 #include "bind_arrays.h"
@@ -12,8 +13,10 @@
 #include "core/parallel.h"
 #include "core/rotation.h"
 #include "codecs/trellis_form.h"
+#include "engine/additive_linear.h"
 #include "engine/decoder.h"
-#include "engine/linear.h"
+#include "engine/multiply.h"
+#include "engine/trellis_linear.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -26,12 +29,7 @@ std::vector<float> to_vector(const std::optional<In<float, 1>>& array) {
     return {array->data(), array->data() + array->size()};
 }
 
-Isa isa_of(const std::optional<std::string>& name) {
-    if (!name) return chosen_isa();
-    for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512})
-        if (*name == isa_name(isa)) return isa;
-    throw std::invalid_argument("isa='" + *name + "' is unknown; expected scalar, avx2 or avx512.");
-}
+Isa isa_of(const std::optional<std::string>& name) { return name ? isa_of_name(*name) : chosen_isa(); }
 
 using Floats = Out<float>;
 
@@ -157,6 +155,13 @@ void rotate(const InOut<float, 2>& x, const std::optional<In<float, 1>>& signs, 
     });
 }
 
+float log_sum_exp(const In<float, 1>& x) {
+    if (x.size() == 0) throw std::invalid_argument("There is nothing to add up.");
+    const KernelTable& k = kernels(chosen_isa());
+    const float highest = k.maximum(x.data(), size_of(x.size()));
+    return highest + std::log(k.exp_sum(highest, size_of(x.size()), x.data()));
+}
+
 double measured_bandwidth(int threads, int64_t size_bytes, int passes) {
     if (size_bytes < 1 || size_bytes > int64_t{1} << 40 || passes < 1)
         throw std::invalid_argument("A bandwidth is measured over 1 byte to 1 TiB, in at least one pass.");
@@ -197,8 +202,14 @@ void bind_engine(nb::module_& m) {
     m.def("usable_cores", &usable_cores, "Cores this process may use.");
     m.def("chosen_isa", [] { return std::string(isa_name(chosen_isa())); },
           "The instruction set in use: the best one, or the one GNOMON_ISA names.");
-    m.def("detected_isa", [] { return std::string(isa_name(detect_isa())); },
-          "The best instruction set of this CPU.");
+    m.def("available_isas",
+          [] {
+              std::vector<std::string> names;
+              for (Isa isa : available_isas()) names.emplace_back(isa_name(isa));
+              return names;
+          },
+          "The instruction sets of this CPU, the best one last.");
+    m.def("log_sum_exp", &log_sum_exp, "x"_a.noconvert(), "log Σ exp x of float32 [n].");
     m.def("read_bandwidth", &measured_bandwidth, "threads"_a, "size_bytes"_a, "passes"_a,
           "Bytes a second at which so many threads read memory: the best of the passes.");
     m.def("rotate", &rotate, "x"_a.noconvert(), "signs"_a.noconvert() = nb::none(), "inverse"_a = false,

@@ -25,23 +25,23 @@ Rotation::Rotation(int64_t width, std::vector<float> signs)
                                     std::to_string(odd_) + "; rotations need one of at most " +
                                     std::to_string(kLargestOddPart) + ". Use no rotation there.");
     if (odd_ == 1) return;
-    const double step = 2.0 * std::acos(-1.0) / static_cast<double>(odd_);
-    std::vector<float> row(static_cast<std::size_t>(odd_));
-    for (int64_t i = 0; i < odd_; ++i) {
-        const double angle = step * static_cast<double>(i);
-        row[static_cast<std::size_t>(i)] = static_cast<float>(
-            (std::cos(angle) + std::sin(angle)) / std::sqrt(static_cast<double>(odd_)));
-    }
-    hartley_.resize(static_cast<std::size_t>(odd_ * odd_));
-    for (int64_t a = 0; a < odd_; ++a)
-        for (int64_t b = 0; b < odd_; ++b)
-            hartley_[static_cast<std::size_t>(a * odd_ + b)] = row[static_cast<std::size_t>(a * b % odd_)];
+    const int64_t half = odd_ / 2;
+    cosines_.resize(static_cast<std::size_t>(half * half));
+    sines_.resize(cosines_.size());
+    for (int64_t a = 0; a < half; ++a)
+        for (int64_t b = 0; b < half; ++b) {
+            const auto place = static_cast<double>((a + 1) * (b + 1) % odd_);
+            const double angle = 2.0 * std::acos(-1.0) * place / static_cast<double>(odd_);
+            const double root = std::sqrt(static_cast<double>(odd_));
+            cosines_[static_cast<std::size_t>(a * half + b)] = static_cast<float>(std::cos(angle) / root);
+            sines_[static_cast<std::size_t>(a * half + b)] = static_cast<float>(std::sin(angle) / root);
+        }
 }
 
 void Rotation::transform(const KernelTable& k, float* x, float* scratch) const {
     if (power_ > 1)
         for (int64_t row = 0; row < odd_; ++row) k.hadamard(x + row * power_, power_);
-    if (odd_ > 1) k.mix_rows(hartley_.data(), odd_, power_, x, scratch);
+    if (odd_ > 1) k.hartley(cosines_.data(), sines_.data(), odd_, power_, x, scratch);
 }
 
 void Rotation::forward(const KernelTable& k, float* x, float* scratch) const {

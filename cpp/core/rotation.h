@@ -14,11 +14,11 @@ public:
     // is above kLargestWidth or its odd part above kLargestOddPart.
     Rotation(int64_t width, std::vector<float> signs);
 
-    static constexpr int64_t kLargestOddPart = 2048;  // its matrix takes 16 MB
+    static constexpr int64_t kLargestOddPart = 2048;  // its tables take 8 MB
     static constexpr int64_t kLargestWidth = int64_t{1} << 30;
 
     int64_t width() const { return width_; }
-    int64_t scratch_floats() const { return 16 * odd_; }
+    int64_t scratch_floats() const { return 32 * odd_; }
 
     // In place, one vector: x = H·S·x, and its inverse x = S·H·x.
     void forward(const KernelTable& k, float* x, float* scratch) const;
@@ -29,7 +29,7 @@ private:
 
     int64_t width_, odd_, power_;
     std::vector<float> signs_;
-    std::vector<float> hartley_;  // [odd, odd], empty if odd is 1
+    std::vector<float> cosines_, sines_;  // [odd / 2, odd / 2]; see hartley in kernels/table.h
 };
 
 }  // namespace gnomon

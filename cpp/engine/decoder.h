@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/attention.h"
-#include "engine/linear.h"
+#include "engine/multiply.h"
 
 namespace gnomon {
 

@@ -25,16 +25,14 @@ static constexpr KernelTable kTable = {
     quantize,
     to_f16,
     hadamard,
-    mix_rows,
+    hartley,
     {dense<F32>, dense<F16>, dense<BF16>, dense<I8>},
     {weighted_sum<F32>, weighted_sum<F16>, nullptr, weighted_sum<I8>},
-    {trellis_products<2>, trellis_products<3>, trellis_products<4>},
-    trellis_look_ups,
-    {trellis_dot<2>, trellis_dot<3>, trellis_dot<4>},
-    {trellis_decode<2>, trellis_decode<3>, trellis_decode<4>},
-    strip_multiply,
-    scale_sums,
+    {trellis_look_ups<2>, trellis_look_ups<3>, trellis_look_ups<4>},
+    {trellis_multiply<2>, trellis_multiply<3>, trellis_multiply<4>},
     {additive_decode<uint8_t>, additive_decode<uint16_t>},
+    additive_look_ups,
+    additive_multiply,
 };
 
 }  // namespace GNOMON_SIMD_NAMESPACE

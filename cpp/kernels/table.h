@@ -17,8 +17,9 @@ inline int64_t dtype_bytes(Dtype dtype) {
     return dtype == Dtype::f32 ? 4 : dtype == Dtype::i8 ? 1 : 2;
 }
 
-constexpr int kStripRows = 16;  // of one decoded strip
-constexpr int kCodedRows = 64;  // of one strip of trellis codes
+constexpr int kCodedRows = 64;      // of one strip of codes
+constexpr int kGroupSymbols = 256;  // of a trellis that share the scale of their look-ups
+constexpr int kGroupCodes = 64;     // of additive codes of one byte, likewise
 
 struct KernelTable {
     // --- vectors of floats
@@ -41,8 +42,9 @@ struct KernelTable {
 
     // --- rotation
     void (*hadamard)(float* x, int64_t n);  // n = 2^k; in place, orthonormal
-    // x [m, columns] becomes matrix [m, m] · x. `scratch` holds 16 · m floats.
-    void (*mix_rows)(const float* matrix, int64_t m, int64_t columns, float* x, float* scratch);
+    // The discrete Hartley transform of the columns of x [m, columns], m odd; in place, orthonormal. `cosines` and
+    // `sines` [h, h], h = (m − 1)/2, are those of 2π(a + 1)(b + 1)/m over √m. `scratch` holds 32 · m floats.
+    void (*hartley)(const float* cosines, const float* sines, int64_t m, int64_t columns, float* x, float* scratch);
 
     // --- dense layers: y[t, r] = Σ_c w[r, c] · x[t, c], strides in elements
     void (*dense[kDtypes])(const void* w, int64_t w_stride, int64_t rows, int64_t in, const float* x,
@@ -51,30 +53,26 @@ struct KernelTable {
     void (*weighted_sum[kDtypes])(const void* v, int64_t v_stride, int64_t count, int64_t dim, const float* p,
                             int64_t p_stride, int64_t n, float* y, int64_t y_stride);
 
-    // --- trellis: a strip is 64 rows by `blocks` blocks of 32 columns of 4·bits bytes a row; index
-    // bits − 2. See kernels/trellis.h.
-    // products [32 · blocks / columns of a symbol, 16]; returns the largest absolute value.
-    int32_t (*trellis_products[3])(const int8_t* q, int64_t blocks, const int8_t* table, int16_t* products);
-    // look_ups[i] = products[i] · factor / 65536, which has to lie within ±127.
-    void (*trellis_look_ups)(const int16_t* products, int64_t n, int32_t factor, int8_t* look_ups);
-    // acc[64] = the sums of what the symbols of each row have in look_ups.
-    void (*trellis_dot[3])(const uint8_t* codes, int64_t blocks, const int8_t* look_ups, int32_t* acc);
-    // Writes four strips of 16 rows, 512 · blocks bytes each, as `strip_multiply` of the same table
-    // wants them.
-    void (*trellis_decode[3])(const uint8_t* codes, int64_t blocks, const int8_t* table, uint8_t* strips);
-    // acc [n, acc_stride], 16 columns a strip, for `count` decoded strips and n vectors q [n, q_stride].
-    void (*strip_multiply)(const uint8_t* strips, int64_t count, int64_t tiles, const int8_t* q,
-                           int64_t q_stride, const int32_t* q_sums, int64_t n, int32_t* acc,
-                           int64_t acc_stride);
+    // --- trellis, index bits − 2: a strip is 64 rows of codes, a group at most 256 symbols, that is
+    // kGroupSymbols / symbols of a block of 32 columns. See kernels/trellis.h.
+    // look_ups [symbols of the blocks, 16] of x [32 · blocks], one group; returns their scale.
+    float (*trellis_look_ups[3])(const float* x, int64_t blocks, const int8_t* table, uint8_t* look_ups);
+    // y[t, 0 … 63] += the sums of what one strip's symbols have in vector t's look-ups times its scale.
+    void (*trellis_multiply[3])(const uint8_t* codes, int64_t blocks, const uint8_t* look_ups,
+                                int64_t look_up_stride, const float* scales, int64_t scale_stride, int64_t n,
+                                float* y, int64_t y_stride);
 
-    // y[i] = acc[i] · factor · scales[i]
-    void (*scale_sums)(const int32_t* acc, const float* scales, float factor, int64_t n, float* y);
-
-    // --- additive codes: y[8·groups] = scale · Σ_k codebooks[k, code] for codes [groups, books] of
+    // --- additive codes. y[8·groups] = scale · Σ_k codebooks[k, code] for codes [groups, books] of
     // one or two bytes (index bytes − 1), codebooks [books, entries, 8]; `entries` is a power of two,
     // and higher bits of a code are ignored.
     void (*additive_decode[2])(const void* codes, int64_t groups, int64_t books, int64_t entries,
                                const float* codebooks, float scale, float* y);
+    // look_ups [groups, books, 256] of x [8 · groups], at most kGroupCodes together, with codebooks
+    // [books, 8, 256]; returns their scale.
+    float (*additive_look_ups)(const float* x, int64_t groups, int64_t books, const float* codebooks,
+                               uint8_t* look_ups);
+    // y[0 … 63] += scale · the sums of what the codes [count, 64], one row a column, have in look_ups [count, 256].
+    void (*additive_multiply)(const uint8_t* codes, int64_t count, const uint8_t* look_ups, float scale, float* y);
 };
 
 // Throws std::invalid_argument if this build or CPU lacks the set.
@@ -84,6 +82,8 @@ const KernelTable& scalar_kernels();
 #if defined(__x86_64__)
 const KernelTable& avx2_kernels();
 const KernelTable& avx512_kernels();
+#elif defined(__aarch64__)
+const KernelTable& neon_kernels();
 #endif
 
 }  // namespace gnomon

@@ -6,6 +6,11 @@
 namespace gnomon {
 namespace GNOMON_SIMD_NAMESPACE {
 
+template <int N>
+struct Count {
+    static constexpr int value = N;
+};
+
 // Calls body(i, count) with count = N for whole vectors and once more for the rest.
 template <class Body>
 static inline void each_vector(int64_t n, Body body) {
@@ -166,13 +171,6 @@ static float quantize(const float* x, int64_t n, int8_t* q, int32_t* total) {
     return peak / 127.0f;
 }
 
-static void scale_sums(const int32_t* acc, const float* scales, float factor, int64_t n, float* y) {
-    const F f = set(factor);
-    int64_t i = 0;
-    for (; i + F::N <= n; i += F::N) store(y + i, load_i32(acc + i) * (load(scales + i) * f));
-    for (; i < n; ++i) y[i] = static_cast<float>(acc[i]) * (scales[i] * factor);
-}
-
 static void to_f16(const float* x, int64_t n, uint16_t* y) {
     int64_t i = 0;
     for (; i + F::N <= n; i += F::N) store_f16(y + i, load(x + i));
@@ -214,25 +212,71 @@ static void hadamard(float* x, int64_t n) {
     scale(factor, n, x);
 }
 
-static void mix_rows(const float* matrix, int64_t m, int64_t columns, float* x, float* scratch) {
-    each_vector(columns, [&](int64_t j, int64_t c) {
-        for (int64_t b = 0; b < m; ++b) store(scratch + b * F::N, load_up_to(x + b * columns + j, c));
-        int64_t a = 0;
-        for (; a + 4 <= m; a += 4) {  // four rows at once hide the latency of the sums
-            F s[4] = {set(0.0f), set(0.0f), set(0.0f), set(0.0f)};
-            for (int64_t b = 0; b < m; ++b) {
-                const F v = load(scratch + b * F::N);
+// C vectors of columns, the last of `count` floats. With e_b = x_b + x_(m−b) and o_b = x_b − x_(m−b), outputs a and
+// m − a are x_0 + Σ cos(2πab/m) e_b ± Σ sin(2πab/m) o_b, b = 1 … (m − 1)/2.
+template <int C>
+static inline void hartley_columns(const float* cosines, const float* sines, int64_t m, int64_t columns,
+                                   int64_t count, float* x, float* scratch) {
+    const auto at = [&](int64_t row, int c) { return x + row * columns + c * F::N; };
+    const int64_t half = m / 2;
+    const F factor = set(1.0f / __builtin_sqrtf(static_cast<float>(m)));
+    float* odd = scratch + half * C * F::N;
+    F first[C], total[C];
+    GNOMON_UNROLL
+    for (int c = 0; c < C; ++c) {
+        total[c] = load_up_to(at(0, c), count);
+        first[c] = total[c] * factor;
+    }
+    for (int64_t b = 0; b < half; ++b) {
+        GNOMON_UNROLL
+        for (int c = 0; c < C; ++c) {
+            const F one = load_up_to(at(b + 1, c), count), other = load_up_to(at(m - 1 - b, c), count);
+            total[c] = total[c] + one + other;
+            store(scratch + (b * C + c) * F::N, one + other);
+            store(odd + (b * C + c) * F::N, one - other);
+        }
+    }
+    GNOMON_UNROLL
+    for (int c = 0; c < C; ++c) store_up_to(at(0, c), total[c] * factor, count);
+    const auto rows = [&](int64_t a, auto two) {  // at once, to hide the latency of the sums
+        constexpr int R = decltype(two)::value;
+        F even_sum[R][C], odd_sum[R][C];
+        GNOMON_UNROLL
+        for (int r = 0; r < R; ++r) {
+            GNOMON_UNROLL
+            for (int c = 0; c < C; ++c) even_sum[r][c] = first[c], odd_sum[r][c] = set(0.0f);
+        }
+        for (int64_t b = 0; b < half; ++b) {
+            GNOMON_UNROLL
+            for (int r = 0; r < R; ++r) {
+                const F cosine = set(cosines[(a + r) * half + b]), sine = set(sines[(a + r) * half + b]);
                 GNOMON_UNROLL
-                for (int r = 0; r < 4; ++r) s[r] = fma(set(matrix[(a + r) * m + b]), v, s[r]);
+                for (int c = 0; c < C; ++c) {
+                    even_sum[r][c] = fma(cosine, load(scratch + (b * C + c) * F::N), even_sum[r][c]);
+                    odd_sum[r][c] = fma(sine, load(odd + (b * C + c) * F::N), odd_sum[r][c]);
+                }
             }
-            for (int r = 0; r < 4; ++r) store_up_to(x + (a + r) * columns + j, s[r], c);
         }
-        for (; a < m; ++a) {
-            F s = set(0.0f);
-            for (int64_t b = 0; b < m; ++b) s = fma(set(matrix[a * m + b]), load(scratch + b * F::N), s);
-            store_up_to(x + a * columns + j, s, c);
+        GNOMON_UNROLL
+        for (int r = 0; r < R; ++r) {
+            GNOMON_UNROLL
+            for (int c = 0; c < C; ++c) {
+                store_up_to(at(a + r + 1, c), even_sum[r][c] + odd_sum[r][c], count);
+                store_up_to(at(m - 1 - a - r, c), even_sum[r][c] - odd_sum[r][c], count);
+            }
         }
-    });
+    };
+    int64_t a = 0;
+    for (; a + 2 <= half; a += 2) rows(a, Count<2>{});
+    if (a < half) rows(a, Count<1>{});
+}
+
+static void hartley(const float* cosines, const float* sines, int64_t m, int64_t columns, float* x, float* scratch) {
+    int64_t j = 0;
+    for (; j + 2 * F::N <= columns; j += 2 * F::N)
+        hartley_columns<2>(cosines, sines, m, columns, F::N, x + j, scratch);
+    for (; j < columns; j += F::N)
+        hartley_columns<1>(cosines, sines, m, columns, columns - j < F::N ? columns - j : F::N, x + j, scratch);
 }
 
 }  // namespace GNOMON_SIMD_NAMESPACE

@@ -21,9 +21,4 @@ inline std::vector<float> random_signs(int64_t n, unsigned seed) {
     return v;
 }
 
-inline std::vector<gnomon::Isa> all_sets() {
-    std::vector<gnomon::Isa> found;
-    for (gnomon::Isa isa : {gnomon::Isa::scalar, gnomon::Isa::avx2, gnomon::Isa::avx512})
-        if (isa <= gnomon::detect_isa()) found.push_back(isa);
-    return found;
-}
+inline std::vector<gnomon::Isa> all_sets() { return gnomon::available_isas(); }

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "codecs/trellis_form.h"
 #include "engine/session.h"
+#include "engine/trellis_linear.h"
 #include "random_values.h"
 
 using namespace gnomon;

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "check.h"
-#include "codecs/trellis_form.h"
 #include "core/half.h"
 #include "kernels/table.h"
 
@@ -17,8 +16,7 @@ namespace {
 
 std::vector<const KernelTable*> all_kernels() {
     std::vector<const KernelTable*> found;
-    for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512})
-        if (isa <= detect_isa()) found.push_back(&kernels(isa));
+    for (Isa isa : available_isas()) found.push_back(&kernels(isa));
     return found;
 }
 
@@ -40,145 +38,7 @@ std::vector<T> random_bytes(int64_t n, unsigned seed) {
 
 bool is_close(double a, double b, double tolerance) { return std::abs(a - b) <= tolerance * (1.0 + std::abs(b)); }
 
-// A strip of 64 rows straight from docs/trellis-format.md.
-struct Strip {
-    TrellisForm form;
-    int bits;
-    int64_t blocks;
-    std::vector<uint8_t> codes;
-    std::vector<int8_t> table;
-
-    Strip(int bits, int64_t blocks, unsigned seed)
-        : form(trellis_form(bits)),
-          bits(bits),
-          blocks(blocks),
-          codes(random_bytes<uint8_t>(blocks * 4 * bits * 64, seed)),
-          table(random_bytes<int8_t>(form.table_size(), seed + 1)) {
-        for (auto& t : table) t = static_cast<int8_t>(t % (127 / form.window + 1));
-    }
-    int symbol(int64_t row, int64_t block, int k) const {
-        const auto plane = [&](int p) { return codes[static_cast<std::size_t>((block * 4 * bits + p) * 64 + row)]; };
-        if (bits != 3) return plane(k / 2) >> (4 * (k % 2)) & 15;
-        return (plane(k / 4) >> (2 * (k % 4)) & 3) | (plane(8 + k / 8) >> (k % 8) & 1) << 2;
-    }
-    int weight(int64_t row, int64_t column) const {
-        const int k = static_cast<int>(column % 32) / form.columns, d = static_cast<int>(column % 32) % form.columns;
-        int sum = 0;
-        for (int j = 0; j < form.window; ++j) {
-            const int value = symbol(row, column / 32, (k + j) % form.symbols());
-            sum += table[static_cast<std::size_t>((j * form.values() + value) * form.columns + d)];
-        }
-        return sum;
-    }
-};
-
 }  // namespace
-
-TEST(decoded_trellis_strips_multiply_exactly) {
-    for (int bits : {2, 3, 4})
-        for (int64_t blocks : {1, 2, 3, 18}) {
-            constexpr int64_t n = 31, rows = 64;
-            const Strip strip(bits, blocks, 1);
-            const int64_t stride = 32 * blocks + 64;
-            auto q = random_bytes<int8_t>(n * stride, 3);
-            for (auto& v : q) v = v == -128 ? static_cast<int8_t>(-127) : v;
-            std::vector<int32_t> sums(n, 0), expected(n * rows, 0);
-            for (int64_t t = 0; t < n; ++t)
-                for (int64_t c = 0; c < 32 * blocks; ++c) {
-                    const int x = q[static_cast<std::size_t>(t * stride + c)];
-                    sums[static_cast<std::size_t>(t)] += x;
-                    for (int64_t row = 0; row < rows; ++row)
-                        expected[static_cast<std::size_t>(rows * t + row)] += strip.weight(row, c) * x;
-                }
-            for (const KernelTable* k : all_kernels()) {
-                std::vector<uint8_t> decoded(static_cast<std::size_t>(64 * 32 * blocks));
-                k->trellis_decode[bits - 2](strip.codes.data(), blocks, strip.table.data(), decoded.data());
-                for (int64_t count : {1, 2, 5, 12, 31}) {
-                    std::vector<int32_t> acc(static_cast<std::size_t>(rows * count), -1);
-                    k->strip_multiply(decoded.data(), 4, 2 * blocks, q.data(), stride, sums.data(), count,
-                                      acc.data(), rows);
-                    CHECK(std::equal(acc.begin(), acc.end(), expected.begin()));
-                }
-            }
-        }
-}
-
-TEST(trellis_products_are_those_of_the_symbols) {
-    for (int bits : {2, 3, 4})
-        for (int64_t blocks : {1, 2, 5}) {
-            const Strip strip(bits, blocks, 7);
-            auto q = random_bytes<int8_t>(32 * blocks, 9);
-            for (auto& v : q) v = v == -128 ? static_cast<int8_t>(-127) : v;
-            const int symbols = strip.form.symbols();
-            for (const KernelTable* k : all_kernels()) {
-                std::vector<int16_t> products(static_cast<std::size_t>(blocks * symbols * 16));
-                const int32_t largest =
-                    k->trellis_products[bits - 2](q.data(), blocks, strip.table.data(), products.data());
-                int32_t most = 0;
-                for (int16_t p : products) most = std::max<int32_t>(most, std::abs(p));
-                CHECK(largest == most);
-                for (int64_t row = 0; row < 64; ++row) {
-                    int32_t sum = 0, expected = 0;
-                    for (int64_t b = 0; b < blocks; ++b)
-                        for (int s = 0; s < symbols; ++s)
-                            sum += products[static_cast<std::size_t>((b * symbols + s) * 16 + strip.symbol(row, b, s))];
-                    for (int64_t c = 0; c < 32 * blocks; ++c)
-                        expected += strip.weight(row, c) * q[static_cast<std::size_t>(c)];
-                    CHECK(sum == expected);
-                }
-            }
-        }
-}
-
-TEST(trellis_look_ups_are_rounded_and_summed) {
-    for (int bits : {2, 3, 4})
-        for (int64_t blocks : {1, 3, 8, 17, 40}) {
-            const Strip strip(bits, blocks, 11);
-            const int64_t symbols = blocks * strip.form.symbols();
-            const auto noise = random_bytes<int8_t>(32 * symbols, 13);
-            std::vector<int16_t> products(static_cast<std::size_t>(16 * symbols));
-            int32_t largest = 0;
-            for (std::size_t i = 0; i < products.size(); ++i) {
-                products[i] = static_cast<int16_t>(noise[2 * i] * 250 + noise[2 * i + 1]);
-                largest = std::max<int32_t>(largest, std::abs(products[i]));
-            }
-            const int32_t factor = 127 * 65536 / largest;
-            std::vector<int32_t> first;
-            for (const KernelTable* k : all_kernels()) {
-                std::vector<int8_t> found(products.size());
-                k->trellis_look_ups(products.data(), 16 * symbols, factor, found.data());
-                for (std::size_t i = 0; i < found.size(); ++i)
-                    CHECK(std::abs(found[i] - products[i] * (factor / 65536.0)) <= 0.5);
-                std::vector<int32_t> acc(64, -1);
-                k->trellis_dot[bits - 2](strip.codes.data(), blocks, found.data(), acc.data());
-                for (int64_t row = 0; row < 64; ++row) {
-                    int32_t sum = 0;
-                    for (int64_t s = 0; s < symbols; ++s) {
-                        const int k_of = static_cast<int>(s % strip.form.symbols());
-                        sum += found[static_cast<std::size_t>(
-                            16 * s + strip.symbol(row, s / strip.form.symbols(), k_of))];
-                    }
-                    CHECK(acc[static_cast<std::size_t>(row)] == sum);
-                }
-            }
-        }
-}
-
-TEST(trellis_sums_do_not_overflow_at_the_widest) {
-    constexpr int64_t blocks = 2048;  // 65,536 columns
-    for (int bits : {2, 3, 4}) {
-        const std::vector<uint8_t> codes(static_cast<std::size_t>(blocks * 4 * bits * 64), 0);
-        const int64_t symbols = blocks * trellis_form(bits).symbols();
-        for (int8_t extreme : {static_cast<int8_t>(-127), static_cast<int8_t>(127)}) {
-            const std::vector<int8_t> look_ups(static_cast<std::size_t>(16 * symbols), extreme);
-            for (const KernelTable* k : all_kernels()) {
-                int32_t acc[64];
-                k->trellis_dot[bits - 2](codes.data(), blocks, look_ups.data(), acc);
-                for (int32_t a : acc) CHECK(a == extreme * symbols);
-            }
-        }
-    }
-}
 
 TEST(quantize_is_the_same_everywhere) {
     for (int64_t n : {1, 5, 16, 17, 40, 576, 1000}) {

@@ -165,7 +165,7 @@ def test_an_unknown_instruction_set(gnomon, house, monkeypatch):
     monkeypatch.setenv("GNOMON_ISA", "foo")
     run = gnomon("info")
     assert run.exit_code == 2
-    assert "GNOMON_ISA=foo is unknown" in run.stderr
+    assert "GNOMON_ISA: 'foo' is no instruction set" in run.stderr
     assert house.opened == []
 
 

@@ -11,8 +11,7 @@ from gnomon import _native
 from gnomon.codecs import trellis
 from gnomon.codecs.rotation import signs
 
-SETS = ["scalar", "avx2", "avx512"]
-SETS = SETS[: SETS.index(_native.detected_isa()) + 1]
+SETS = _native.available_isas()
 
 
 def hadamard_hartley(width: int) -> np.ndarray:
@@ -98,7 +97,7 @@ def test_trellis_layer_is_its_definition(out, in_, bits, tokens, threads, isa, i
     layer = _native.trellis_linear(codes, table, scales, out, in_, *rotations, bias)
     x = rng.standard_normal((tokens, in_)).astype(np.float32)
     y = layer.multiply(x, threads=threads, isa=isa)
-    # Inputs are rounded to eight bits and, up to eight of them, what is looked up is too.
+    # What is looked up is rounded to eight bits.
     size = np.linalg.norm(weights, axis=1) * np.linalg.norm(x, axis=1)[:, None]
     assert np.abs(y - (x @ weights.T + bias)).max() < 0.05 * size.max()
 
@@ -131,7 +130,8 @@ def test_additive_layer_is_a_sum_of_entries(books, bits, tokens, isa):
     weights = groups.reshape(19, 40) * scales[:, None]
     layer = _native.additive_linear(codes, codebooks, scales)
     x = rng.standard_normal((tokens, 40)).astype(np.float32)
-    assert relative_error(layer.multiply(x, threads=2, isa=isa), x @ weights.T) < 1e-5
+    error = relative_error(layer.multiply(x, threads=2, isa=isa), x @ weights.T)
+    assert error < (0.02 if bits <= 8 else 1e-5)  # codes of a byte are looked up, rounded to bytes
     np.testing.assert_allclose(layer.read_row(18, isa), weights[18], rtol=1e-5)
 
 

@@ -160,6 +160,37 @@ def test_learned_output_scales_run_as_they_decode(reference):
     assert error < 0.02 * np.linalg.norm(expected)  # inputs and products are rounded to bytes
 
 
+def test_bytes_read_for_a_token_are_those_of_the_file(reference):
+    """Codes, tables and scales of the blocks and the head, and the norms: nothing is read twice."""
+    model, config, plain, coded = coded_model(reference, embedding_codec="trellis")
+    expected = sum(4 * values.size for values in plain.values())
+    for name, encoded in coded.items():
+        if name == "model.embed_tokens.weight" and not config["tie_word_embeddings"]:
+            continue
+        expected += encoded.tensors["codes"].nbytes + 4 * encoded.shape[0]
+        if encoded.codec == "aq":
+            expected += 4 * encoded.tensors["codebooks"].size
+        else:
+            expected += encoded.tensors["table"].nbytes
+    assert Engine(model).weight_bytes == expected
+
+
+def test_a_processor_without_vectors_is_said_to_be_slow(reference, monkeypatch):
+    monkeypatch.setattr("gnomon.engine.engine._native.available_isas", lambda: ["scalar"])
+    with pytest.warns(RuntimeWarning, match="slowly"):
+        Engine(our_copy(reference))
+
+
+def test_what_is_looked_up_costs_no_perplexity(reference):
+    """Of the model that the decoded matrices are, within half a percent."""
+    model, config, plain, coded = coded_model(reference, embedding_codec="trellis")
+    decoded = {**plain, **{name: decode(encoded) for name, encoded in coded.items()}}
+    exact = Engine(our_model(config, MemoryWeights(decoded)), dense="float32")
+    tokens = np.random.default_rng(9).integers(3, VOCABULARY, 600).astype(np.int32)
+    found = [perplexity(engine, tokens, window=60).perplexity for engine in (Engine(model), exact)]
+    assert found[0] == pytest.approx(found[1], rel=0.005)
+
+
 def test_unknown_codec_and_damage_are_model_errors(reference):
     _model, config, plain, coded = coded_model(reference, embedding_codec="int8")
     name = "model.layers.0.self_attn.q_proj.weight"

@@ -9,6 +9,7 @@ Weights go into native layers once; a `Session` then holds the keys and values o
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Literal
 
@@ -44,6 +45,12 @@ class Engine:
     def __init__(self, model: Model, *, threads: int | None = None, dense: Dense = "auto") -> None:
         if threads is not None and not 1 <= threads <= 1024:
             raise UsageError(f"threads is {threads}; expected 1 to 1024.")
+        if _native.available_isas() == ["scalar"]:
+            warnings.warn(
+                "This processor has none of AVX2, AVX-512 and NEON: all works, but slowly.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         self.model = model
         self.config = model.config
         self.threads = threads if threads is not None else _native.usable_cores()

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from gnomon import _native
 from gnomon.engine.engine import Engine, Session
 from gnomon.engine.lookup import PromptLookup
 from gnomon.engine.sampling import Sampler
@@ -136,6 +137,4 @@ def require_finite(logits: np.ndarray, read: int) -> None:
 
 
 def _log_probability(logits: np.ndarray, token: int) -> float:
-    highest = logits.max()
-    shifted = logits - highest
-    return float(shifted[token] - np.log(np.exp(shifted).sum(dtype=np.float64)))
+    return float(logits[token]) - _native.log_sum_exp(logits)

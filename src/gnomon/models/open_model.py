@@ -15,7 +15,6 @@ from pathlib import Path
 from gnomon.errors import ModelError
 from gnomon.models.architectures import parse_config
 from gnomon.models.checkpoint import Checkpoint
-from gnomon.models.gguf_reader import read_gguf
 from gnomon.models.model import Model
 from gnomon.models.safetensors_reader import read_folder
 from gnomon.models.tensor_check import check_sizes, check_tensors
@@ -38,7 +37,7 @@ def open_model(spec: str | Path | None = None) -> Model:
     Weights are mapped, not loaded. Raises ModelError if nothing is there or it cannot be read.
     """
     if spec is None or spec == EMBEDDED:
-        return _understand(read_gguf(embedded_model_path()))
+        return _read_gguf(embedded_model_path())
     if not str(spec):
         raise ModelError(f"the model's name is empty; what can be opened: {WHAT_IS_READ}")
     try:
@@ -55,7 +54,7 @@ def _open_path(spec: str | Path) -> Model:
     if path.is_dir():
         return _understand(read_folder(path))
     if path.exists():
-        return _understand(read_gguf(path))
+        return _read_gguf(path)
     if isinstance(spec, str) and _is_hub_id(spec, path=path):
         return _understand(read_folder(_download(spec)), name=spec)
     raise ModelError(_nothing_there(path))
@@ -83,6 +82,12 @@ def embedded_model_path() -> Path:
             f"or name another model: {WHAT_IS_READ}"
         )
     return files[0]
+
+
+def _read_gguf(path: Path) -> Model:
+    from gnomon.models.gguf_reader import read_gguf  # takes as long to import as all the rest
+
+    return _understand(read_gguf(path))
 
 
 def _understand(checkpoint: Checkpoint, *, name: str | None = None) -> Model:
