@@ -212,8 +212,8 @@ static void hadamard(float* x, int64_t n) {
     scale(factor, n, x);
 }
 
-// C vectors of columns, the last of `count` floats. With e_b = x_b + x_(m−b) and o_b = x_b − x_(m−b), outputs a and
-// m − a are x_0 + Σ cos(2πab/m) e_b ± Σ sin(2πab/m) o_b, b = 1 … (m − 1)/2.
+// C vectors of columns, the last of `count` floats. With e_b = x_b + x_(m−b) and o_b = x_b − x_(m−b),
+// outputs a and m − a are x_0 + Σ cos(2πab/m) e_b ± Σ sin(2πab/m) o_b, b = 1 … (m − 1)/2.
 template <int C>
 static inline void hartley_columns(const float* cosines, const float* sines, int64_t m, int64_t columns,
                                    int64_t count, float* x, float* scratch) {

@@ -50,7 +50,8 @@ TEST(additive_layers_agree_between_sets_threads_and_batches) {
                 for (int64_t t = 0; t < most; ++t) {
                     double sum = 0.0;
                     for (int64_t c = 0; c < in; ++c)
-                        sum += row[static_cast<std::size_t>(c)] * static_cast<double>(x[static_cast<std::size_t>(t * in + c)]);
+                        sum += static_cast<double>(row[static_cast<std::size_t>(c)]) *
+                               x[static_cast<std::size_t>(t * in + c)];
                     expected[static_cast<std::size_t>(t * out + r)] = static_cast<float>(sum);
                     size = std::max(size, std::abs(sum));
                 }
