@@ -88,7 +88,9 @@ def train(
     shape: Shape | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Train for so long or so many steps, write the weights to `output`, and say what they are worth."""
+    """Train for so long or so many steps, write the weights to `output`, and say what they are
+    worth.
+    """
     import torch
 
     if len(examples) < 10:
@@ -209,6 +211,7 @@ def _write(output: Path, weights: dict[str, Any], shape: Shape) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=output.parent, suffix=".npz", delete=False) as file:
             np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
+        os.chmod(file.name, 0o644)
         os.replace(file.name, output)
     except OSError as error:
         raise OutputError(f"cannot write {output}: {error.strerror or error}") from error
