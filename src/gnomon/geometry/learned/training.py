@@ -83,11 +83,14 @@ def train(
     output: Path,
     *,
     time_s: float,
+    most_steps: int = 1_000_000,
     seed: int = 0,
     shape: Shape | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Train for so long, write the weights to `output`, and say what they are worth."""
+    """Train for so long or so many steps, write the weights to `output`, and say what they are
+    worth.
+    """
     import torch
 
     if len(examples) < 10:
@@ -96,13 +99,14 @@ def train(
     start = time.perf_counter()
     rng = Random(seed)
     torch.manual_seed(seed)
+    torch.set_num_threads(1)  # products this small only wait for one another on more
     shuffled = examples.copy()
     rng.shuffle(shuffled)
     held_out, kept = shuffled[: len(shuffled) // 10 + 1], shuffled[len(shuffled) // 10 + 1 :]
     weights = _initial(shape, torch)
     optimizer = torch.optim.AdamW(weights.values(), lr=_RATE, weight_decay=0.05)
     average, steps = 0.0, 0
-    while (elapsed := time.perf_counter() - start) < time_s:
+    while (elapsed := time.perf_counter() - start) < time_s and steps < most_steps:
         rate = _RATE * min(1.0, (steps + 1) / 100) * max(0.05, 1 - elapsed / time_s)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -207,6 +211,7 @@ def _write(output: Path, weights: dict[str, Any], shape: Shape) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=output.parent, suffix=".npz", delete=False) as file:
             np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
+        os.chmod(file.name, 0o644)
         os.replace(file.name, output)
     except OSError as error:
         raise OutputError(f"cannot write {output}: {error.strerror or error}") from error
