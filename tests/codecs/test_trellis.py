@@ -25,7 +25,7 @@ def table_of(bits):
 
 @pytest.mark.parametrize("bits", trellis.BITS)
 def test_encoder_finds_what_the_reference_finds(bits):
-    """But for the whole numbers that it reckons in, which may decide between nearly equal cycles."""
+    """But for its whole numbers, which may decide between cycles that are nearly as good."""
     numbers = np.random.default_rng(bits).standard_normal((70, 32)).astype(np.float32)
     symbols, values = trellis.encode(numbers, table_of(bits), bits=bits)
     few = slice(None, None, 10 if bits == 2 else 30)
