@@ -108,7 +108,7 @@ def test_bias_of_a_coded_layer_stays_plain(folder):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"version": 2}, "version 2"),
+        ({"version": 1}, "version 1"),
         ({"version": None}, "version None"),
         ({"format": "other"}, "format 'other'"),
         ({"layers": [1]}, "no object `layers`"),
@@ -118,7 +118,7 @@ def test_bias_of_a_coded_layer_stays_plain(folder):
         ({"layers": {NAME: {**LAYER, "codec": None}}}, "codec None"),
         ({"layers": {NAME: {**LAYER, "shape": [96]}}}, r"shape of .* is \[96\]"),
         ({"layers": {NAME: {**LAYER, "shape": [96, -64]}}}, "shape of"),
-        ({"layers": {NAME: {**LAYER, "shape": [64, 96]}}}, r"codes have the shape \[6, 4, 64\]"),
+        ({"layers": {NAME: {**LAYER, "shape": [64, 96]}}}, r"codes have the shape \[2, 2, 8, 64\]"),
         ({"layers": {NAME: {**LAYER, "settings": {"bits": [2]}}}}, "settings of"),
         ({"layers": {"model.layers.0.mlp.up_proj": LAYER}}, r"does not end in \.weight"),
         ({"layers": {"model.norm.weight": LAYER}}, "holds it plainly"),
