@@ -60,7 +60,7 @@ def test_bits_count_everything(tiny, tmp_path, options):
     assert result.size_bytes == said["size_bytes"] == size
     assert result.bits_per_weight == said["bits_per_weight"] == 8 * size / parameters
     assert said["format"] == "gnomon"
-    assert said["version"] == 1
+    assert said["version"] == 2
     assert sorted(said["layers"]) == sorted(layer.name for layer in result.layers)
     assert not (tmp_path / "out.partial").exists()
 

@@ -18,7 +18,9 @@ HEADS = ("model.embed_tokens.weight", "lm_head.weight")
 
 
 def widths(result):
-    return {layer.name: int(layer.bits_per_weight) for layer in result.layers}
+    """Bits a weight without what pads a matrix as small as these, which doubles some."""
+    said = json.loads((result.output / "gnomon.json").read_text())
+    return {name: entry["settings"].get("bits", 8) for name, entry in said["layers"].items()}
 
 
 @pytest.mark.parametrize("model_type", ["llama", "mixtral", "gemma3_text"])
@@ -29,7 +31,7 @@ def test_a_mean_width_is_met_and_the_model_runs(model_type, tmp_path, options):
     weights = sum(layer.shape[0] * layer.shape[1] for layer in blocks)
     spent = sum(layer.bits_per_weight * layer.shape[0] * layer.shape[1] for layer in blocks)
     assert 2.8 * 0.98 < spent / weights <= 2.8
-    assert len({int(layer.bits_per_weight) for layer in blocks}) > 1
+    assert len({widths(result)[layer.name] for layer in blocks}) > 1
     assert {bits for name, bits in widths(result).items() if name in HEADS} == {4}
     logits = Engine(open_model(result.output)).session(16).forward(np.array([3, 4, 5], np.int32))
     assert logits.shape == (model.config.vocab_size,)
