@@ -17,6 +17,11 @@ import numpy as np
 from gnomon.errors import DataError
 
 
+def given_machine(posterior: np.ndarray) -> np.ndarray:
+    """p(b | some of the text is a machine's): without the last boundary, and summing to one."""
+    return posterior[:-1] / max(posterior[:-1].sum(), 1e-300)
+
+
 def gathered_before(posterior: np.ndarray) -> np.ndarray:
     """f64 [boundaries]: the probability of those that the growing interval took in before each."""
     low = high = int(posterior.argmax())

@@ -54,7 +54,9 @@ def fit_boundary_model(
         parameters = new_parameters(everything.shape[1], hidden=options.hidden, rng=rng)
         for epoch in range(options.epochs):
             done = number * options.epochs + epoch
-            on_progress(Progress(stage="fitting", done=done, total=options.members * options.epochs))
+            on_progress(
+                Progress(stage="fitting", done=done, total=options.members * options.epochs)
+            )
             _epoch(parameters, standard, targets, epoch=epoch, options=options, rng=rng)
         members.append({k: v for k, v in parameters.items() if not k.startswith("adam_")})
     return BoundaryModel(mean=mean, scale=scale, members=tuple(members))

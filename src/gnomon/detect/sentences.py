@@ -59,7 +59,11 @@ def _is_abbreviation(text: str, mark: int) -> bool:
     word = before.group() if before else ""
     if len(word) == 1 and word.isalpha() and word.isupper() and word != "I":
         return True
-    if word.isdigit() and len(word) < 3 and (mark == len(word) or text[mark - len(word) - 1] == "\n"):
+    if (
+        word.isdigit()
+        and len(word) < 3
+        and (mark == len(word) or text[mark - len(word) - 1] == "\n")
+    ):
         return True  # "1." of a list
     if word.lower() in _ABBREVIATIONS:
         following = text[mark + 1 : mark + 3].strip()
