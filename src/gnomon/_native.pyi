@@ -124,9 +124,7 @@ class Session:
     def forward_all(self, tokens: np.ndarray, first: int = 0) -> np.ndarray: ...
     def score(self, tokens: np.ndarray) -> np.ndarray: ...
     def hidden(self, tokens: np.ndarray) -> np.ndarray: ...
-    def observe(
-        self, tokens: np.ndarray, layers: Sequence[int]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def observe(self, tokens: np.ndarray, layers: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """What was expected at each token but the first, f32 [n - 1, 5] (log-probability, entropy,
         variance of log p, log-probability at a temperature of 1/2, rank), and the hidden states
         after `layers`, f32 [layers, n, hidden]."""

@@ -1,7 +1,7 @@
 """`BoundaryModel`: the probability of every place where a machine may have taken over.
 
-A text of n pieces has n + 1 possible boundaries: b = 0 (all machine), 1 … n − 1, n (all human). Each
-has an energy,
+A text of n pieces has n + 1 possible boundaries: b = 0 (all machine), 1 … n − 1, n (all human).
+Each has an energy,
 
     energy(b) = Σ_{i ≥ b} score(x_i) + contrast(b) + prior(b),
 
@@ -10,8 +10,8 @@ one's view of how what follows b differs from what stands before it. p(b) is the
 linear-chain CRF (Lafferty et al. 2001) whose label changes at most once, so that all its sums are
 cumulative sums and nothing has to be searched.
 
-The prior shares one learned number out among the n − 1 places within the text, so that a long text is
-not more suspicious than a short one.
+The prior shares one learned number out among the n − 1 places within the text, so that a long
+text is not more suspicious than a short one.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Intervals that hold the boundary with a stated frequency: split conformal prediction.
 
-A posterior says how sure a model is; on texts it has not learned from, it counts how often it was right.
-The interval grows from the likeliest boundary to the likelier of its two neighbours, and a boundary's
-nonconformity is the probability that was gathered before it was reached. Intervals of all boundaries
-up to the right quantile of these numbers, over texts kept aside, hold at least the stated share of new
-texts of the same kind (Vovk et al. 2005; Romano et al., arXiv 2006.02544, without randomness).
+A posterior says how sure a model is; on texts it has not learned from, it counts how often it was
+right. The interval grows from the likeliest boundary to the likelier of its two neighbours, and a
+boundary's nonconformity is the probability that was gathered before it was reached. Intervals of
+all boundaries up to the right quantile of these numbers, over texts kept aside, hold at least the
+stated share of new texts of the same kind (Vovk et al. 2005; Romano et al., arXiv 2006.02544,
+without randomness).
 """
 
 from __future__ import annotations
@@ -50,9 +51,10 @@ def calibrate(
     )
     rank = math.ceil((len(scores) + 1) * coverage)
     if rank > len(scores):
+        least = math.ceil(coverage / (1 - coverage) - 1e-9)
         raise DataError(
-            f"an interval with {coverage:.0%} coverage needs at least "
-            f"{math.ceil(coverage / (1 - coverage))} texts to calibrate on; there are {len(scores)}"
+            f"an interval with {coverage:.0%} coverage needs at least {least} texts to calibrate "
+            f"on; there are {len(scores)}"
         )
     return scores[rank - 1]
 

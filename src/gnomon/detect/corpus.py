@@ -2,11 +2,11 @@
 
     {"sentences": ["…", …], "boundary": 4, "generator": "gpt2_xl", "domain": "nyt", "p": 0.4}
 
-`boundary` is the index of the first sentence that is a machine's: 0 if all are, null (or the number of
-sentences) if none is. `text` in place of `sentences` is split; then `boundary` counts the sentences found
-by `gnomon detect`. `label` in place of `boundary` is the index of the first *word* that is a machine's,
-as in SemEval-2024 task 8C, with −1 or the number of words for none. All else is optional. Sentences
-without a letter or a digit are left out.
+`boundary` is the index of the first sentence that is a machine's: 0 if all are, null (or the
+number of sentences) if none is. `text` in place of `sentences` is split; then `boundary` counts
+the sentences found by `gnomon detect`. `label` in place of `boundary` is the index of the first
+*word* that is a machine's, as in SemEval-2024 task 8C, with −1 or the number of words for none.
+All else is optional. Sentences without a letter or a digit are left out.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class LabelledText:
 
 
 def read_corpus(path: Path | str) -> list[LabelledText]:
-    """The texts of the file. Raises DataError, which names the row, if one is not as it should be."""
+    """The texts of the file. Raises DataError, naming the row, if one is not as it should be."""
     try:
         raw = Path(path).read_bytes()
         lines = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode().splitlines()

@@ -30,10 +30,11 @@ Text = str | Sequence[str] | np.ndarray
 class BoundaryDetector(BaseEstimator):
     """Learns and finds the first piece of a text that is a machine's.
 
-    `X` is a sequence of texts, each a text, the list of its sentences, or f32 [pieces, features] that
-    a step before has made; `y` holds the index of each one's first machine piece: 0 for all machine,
-    the number of pieces for all human. Texts are read with `model` (a path, a `Model`, or None for
-    the embedded one); sentences without a letter or a digit must not be among given ones.
+    `X` is a sequence of texts, each a text, the list of its sentences, or f32 [pieces, features]
+    that a step before has made; `y` holds the index of each one's first machine piece: 0 for all
+    machine, the number of pieces for all human. Texts are read with `model` (a path, a `Model`,
+    or None for the embedded one); sentences without a letter or a digit must not be among given
+    ones.
     """
 
     def __init__(

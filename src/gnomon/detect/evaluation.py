@@ -1,8 +1,8 @@
 """What a head is worth on texts that it has not learned from.
 
-The task's own conventions (Kushnareva et al., arXiv 2311.08349): the first sentence is a person's and
-there is a boundary, so that accuracy, accuracy within one sentence and mean squared error compare the
-likeliest of the n − 1 places within a text with the true one.
+The task's own conventions (Kushnareva et al., arXiv 2311.08349): the first sentence is a person's
+and there is a boundary, so that accuracy, accuracy within one sentence and mean squared error
+compare the likeliest of the n − 1 places within a text with the true one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`Head`: all that was learned, in one file of numbers: from features to an answer.
 
-A head belongs to the language model that read its training texts; another model of the same shape is
-taken and the difference said (`Head.fits`). The file is a .npz whose entry `head` is JSON; nothing in it
-is code, and what is not as it should be is refused.
+A head belongs to the language model that read its training texts; another model of the same shape
+is taken and the difference said (`Head.fits`). The file is a .npz whose entry `head` is JSON;
+nothing in it is code, and what is not as it should be is refused.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def load_head(path: Path | str = DEFAULT_HEAD) -> Head:
     one.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(str(arrays.pop("head")))
         if about["format"] != FORMAT or about["features"] != list(FEATURES):

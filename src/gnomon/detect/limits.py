@@ -7,11 +7,11 @@ import unicodedata
 from collections.abc import Sequence
 
 MEASURED_SENTENCES = (6, 10)
-_ENGLISH = frozenset(
-    "the of and to a in is that it was i for on with he be as you at his this but had not by she "
-    "have from or they my her we all an me so are there were been out if said what who their would "
-    "when them no him your one up into then add until".split()
-)
+_ENGLISH = """
+    the of and to a in is that it was i for on with he be as you at his this but had not by she
+have from or they my her we all an me so are there were been out if said what who their would
+when them no him your one up into then add until
+"""
 
 
 def outside_measured(sentences: Sequence[str]) -> list[str]:
@@ -53,5 +53,6 @@ def _other_script(text: str) -> str | None:
 
 def _looks_english(text: str) -> bool:
     words = re.findall(r"[^\W\d_]+", text[:20_000].lower())
-    common = sum(word in _ENGLISH for word in words)
+    english = frozenset(_ENGLISH.split())
+    common = sum(word in english for word in words)
     return len(words) < 8 or common >= 0.12 * len(words)

@@ -2,8 +2,8 @@
 
 Sets of human and generated texts differ in traces that say nothing about who wrote them: a style of
 quotation marks, a full stop that a splitter lost, a line that starts in lower case since it was cut
-there. A detector that is shown them learns them. So every sentence begins with a capital letter, ends
-with one mark and has neither quotation marks nor odd spaces.
+there. A detector that is shown them learns them. So every sentence begins with a capital letter,
+ends with one mark and has neither quotation marks nor odd spaces.
 
 >>> normal_form(' ``you  ca n\\'t , \\'\\' he said')
 "You can't, he said."

@@ -1,7 +1,7 @@
 """`render_page`: a detection as one HTML page that needs nothing but itself.
 
-No script, no font and no picture from elsewhere; all text is escaped; it follows light and dark mode,
-prints, and fits a telephone.
+No script, no font and no picture from elsewhere; all text is escaped; it follows light and dark
+mode, prints, and fits a telephone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""`Projection`: hidden states of several layers, brought down to the few directions that vary most."""
+"""`Projection`: hidden states of several layers, brought down to the few directions that vary
+most."""
 
 from __future__ import annotations
 

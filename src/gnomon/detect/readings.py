@@ -1,7 +1,7 @@
 """Reads many texts once and keeps what was read, so that an interrupted run goes on.
 
-With a folder, every 50 texts make a file there, named by the model, its layers and the texts; a file
-that is damaged is made anew.
+With a folder, every 50 texts make a file there, named by the model, its layers and the texts; a
+file that is damaged is made anew.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _save(path: Path, readings: Sequence[Reading]) -> None:
 def _load(path: Path) -> list[Reading] | None:
     """What `_save` wrote; None if the file is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         found, piece, start, token = [], 0, 0, 0
         for pieces in arrays.pop("texts"):

@@ -13,15 +13,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof sr jr st mt gen col capt lt sgt rev hon gov sen rep pres supt ave blvd rd "
-    "inc ltd co corp bros vs etc e.g i.e cf al fig figs no nos vol pp ed eds approx dept est "
-    "jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun "
-    "u.s u.k u.n a.m p.m ph.d tsp tbsp oz lb lbs".split()
-)
+_ABBREVIATIONS = """
+    mr mrs ms dr prof sr jr st mt gen col capt lt sgt rev hon gov sen rep pres supt ave blvd rd
+inc ltd co corp bros vs etc e.g i.e cf al fig figs no nos vol pp ed eds approx dept est jan
+feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun u.s u.k u.n a.m p.m
+ph.d tsp tbsp oz lb lbs
+"""
 # A mark, what closes after it, and then a space, or nothing in scripts that set none.
 _ENDING = re.compile(r"(?:[.!?]+[\"'”’)\]]*(?=\s|$))|(?:[。！？]+[」』”’）]*)|(?:[।؟]+(?=\s|$))")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*•]|\d+[.)])[ \t])")
+_IS_ABBREVIATION = frozenset(_ABBREVIATIONS.split()).__contains__
 _LAST_WORD = re.compile(r"[\w.]+$")
 
 
@@ -65,7 +66,7 @@ def _is_abbreviation(text: str, mark: int) -> bool:
         and (mark == len(word) or text[mark - len(word) - 1] == "\n")
     ):
         return True  # "1." of a list
-    if word.lower() in _ABBREVIATIONS:
+    if _IS_ABBREVIATION(word.lower()):
         following = text[mark + 1 : mark + 3].strip()
         return not (word.lower() in {"etc", "a.m", "p.m", "inc", "co"} and following[:1].isupper())
     return False

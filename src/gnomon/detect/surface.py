@@ -1,7 +1,7 @@
 """What can be said of a sentence without reading it: the baseline beside every figure.
 
-Sets of generated texts often give themselves away by how they were cut and typeset. A detector that does
-no better than these numbers has found the cutting, not the machine.
+Sets of generated texts often give themselves away by how they were cut and typeset. A detector
+that does no better than these numbers has found the cutting, not the machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`TextModel`: who wrote a whole text: a person, or which of the generators that it knows.
 
-Softmax regression on the mean and the spread of a text's sentence features (the forms of SemEval-2024
-task 8, A: two names, B: several).
+Softmax regression on the mean and the spread of a text's sentence features (the forms of
+SemEval-2024 task 8, A: two names, B: several).
 """
 
 from __future__ import annotations

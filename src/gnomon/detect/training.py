@@ -182,7 +182,7 @@ def threshold_for(probabilities: Sequence[float], false_alarms: float) -> float:
 
 
 def _fit_kinds(corpus: ReadCorpus, projection: Projection):
-    """Human parts against the machine parts of each generator, where sklearn and names are there."""
+    """Human parts against each generator's machine parts; None if the corpus names none."""
     rows, names = [], []
     for x, text in zip(corpus.features(projection), corpus.texts, strict=True):
         if text.boundary >= HUMAN_SENTENCES:
