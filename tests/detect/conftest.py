@@ -2,20 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from made_texts import made_text
 from tiny_models_on_disk import tiny_model
 
 from gnomon.detect.corpus import LabelledText
 from gnomon.detect.fitting import FitOptions
 from gnomon.detect.reader import Reader
 from gnomon.detect.training import TrainOptions, layers_of, read_corpus_with, train_head
-
-WORDS = {"human": "the moon shines at night here", "machine": "1 2 3 12 21 33"}
-
-
-def made_text(rng: np.random.Generator, n: int, boundary: int) -> list[str]:
-    """Sentences of letters up to the boundary, of digits from there on."""
-    kinds = [WORDS["human" if i < boundary else "machine"].split() for i in range(n)]
-    return [" ".join(rng.choice(words, size=6)) + " a1." for words in kinds]
 
 
 @pytest.fixture(scope="session")

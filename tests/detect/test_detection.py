@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import made_text
+from made_texts import made_text
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline

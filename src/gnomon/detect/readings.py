@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def _halved(reading: Reading) -> Reading:
 
 
 def _save(path: Path, readings: Sequence[Reading]) -> None:
-    arrays = {"texts": np.array([reading.pieces for reading in readings])}
+    arrays: dict[str, Any] = {"texts": np.array([reading.pieces for reading in readings])}
     for field in fields(Reading):
         arrays[field.name] = np.concatenate([getattr(r, field.name) for r in readings])
     temporary = path.with_suffix(".part")

@@ -44,7 +44,7 @@ def fit_text_model(
     mean, scale = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-6)
     fitted = LogisticRegression(C=strength, max_iter=500, class_weight="balanced")
     fitted.fit((rows - mean) / scale, np.asarray(names))
-    w, c = fitted.coef_.T, fitted.intercept_
+    w, c = np.asarray(fitted.coef_).T, np.asarray(fitted.intercept_)
     if w.shape[1] == 1:  # two names: one logit, of the second
         w, c = np.concatenate([-w, w], axis=1) / 2, np.concatenate([-c, c]) / 2
     return TextModel(

@@ -71,6 +71,17 @@ class ReadCorpus:
         ]
 
 
+def join(corpora: Sequence[ReadCorpus]) -> ReadCorpus:
+    """All the texts of corpora that one model read, in this order."""
+    return ReadCorpus(
+        texts=tuple(text for each in corpora for text in each.texts),
+        scalars=tuple(x for each in corpora for x in each.scalars),
+        states=tuple(s for each in corpora for s in each.states),
+        layers=corpora[0].layers,
+        reader=corpora[0].reader,
+    )
+
+
 def layers_of(model: Model) -> tuple[int, ...]:
     """The numbers of the layers whose hidden states are read where nothing else is said."""
     count = model.config.num_layers
