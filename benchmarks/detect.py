@@ -71,7 +71,11 @@ def surface_only(train: ReadCorpus, options: TrainOptions) -> Callable[[ReadCorp
 
 
 def ours(head: Head) -> Callable[[ReadCorpus], list]:
-    return lambda corpus: [head.boundary.posterior(x) for x in corpus.features(head.projection)]
+    return lambda corpus: [head.boundary.posterior(x) for x in corpus.features(head.probes)]
+
+
+def without_states(corpus: ReadCorpus) -> ReadCorpus:
+    return replace(corpus, states=tuple(s[:, :0] for s in corpus.states), layers=())
 
 
 def mixed(corpus: ReadCorpus) -> ReadCorpus:
@@ -174,9 +178,10 @@ def main() -> None:
         result[name] = rows
 
     report("unseen openings", by_kind(test, head, baseline))
-    scalars = replace(learning, directions=0)
-    without = train_head(corpus, options=scalars)
-    report("without hidden states", [figures_of(test, ours(without)(test), "gpt2_xl")])
+    without = train_head(without_states(corpus), options=learning)
+    report(
+        "without hidden states", [figures_of(test, ours(without)(without_states(test)), "gpt2_xl")]
+    )
     report("leave one domain out", leave_one_out(xl, learning))
     others = mixed(small.of_part("test"))
     report(

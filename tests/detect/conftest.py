@@ -38,7 +38,7 @@ def texts():
 @pytest.fixture(scope="session")
 def options():
     fit = FitOptions(members=1, epochs=15, hidden=4, learning_rate=1e-2)
-    return TrainOptions(directions=6, fit=fit)
+    return TrainOptions(fit=fit)
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,8 @@ def test_a_head_of_another_model(head, model, tmp_path):
     head.save(tmp_path / "head.npz")
     with np.load(tmp_path / "head.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    arrays["projection_mean"] = np.zeros(2 * arrays["projection_mean"].size, np.float32)
+    for name in ("probes_mean", "probes_directions"):
+        arrays[name] = np.tile(arrays[name], 2)
     np.savez(tmp_path / "wide.npz", **arrays)
     with pytest.raises(ModelError, match="train a head"):
         Detector(model, load_head(tmp_path / "wide.npz"))
@@ -144,7 +145,7 @@ def test_rows(tmp_path):
 
 def test_estimator(model, texts):
     detector = BoundaryDetector(
-        model=model, directions=6, members=1, epochs=15, hidden=4, learning_rate=1e-2, threads=1
+        model=model, members=1, epochs=15, hidden=4, learning_rate=1e-2, threads=1
     )
     sentences = [list(text.sentences) for text in texts[:90]]
     boundaries = [text.boundary for text in texts[:90]]

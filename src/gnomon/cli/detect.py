@@ -205,7 +205,7 @@ def evaluate(
     opened = open_model(model)
     learned.require_fit(opened)
     with ProgressDisplay(quiet=quiet) as show:
-        reader = Reader(opened, layers=learned.projection.layers, threads=threads)
+        reader = Reader(opened, layers=learned.probes.layers, threads=threads)
         corpus = read_corpus_with(reader, texts, folder=cache, on_progress=show)
     _print_figures(measure_by_kind(learned, corpus), as_json)
 

@@ -68,7 +68,7 @@ class Detector:
         self.head = load_head() if head is None else head
         self.head.require_fit(model)
         self.model = model
-        self._reader = Reader(model, layers=self.head.projection.layers, threads=threads)
+        self._reader = Reader(model, layers=self.head.probes.layers, threads=threads)
 
     def detect(
         self,

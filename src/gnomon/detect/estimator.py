@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from gnomon.detect.features import sentence_features
 from gnomon.detect.fitting import FitOptions, fit_boundary_model
 from gnomon.detect.normal_form import normal_form
-from gnomon.detect.projection import principal_directions
+from gnomon.detect.probes import fit_probes
 from gnomon.detect.reader import Reader
 from gnomon.detect.sentences import split_sentences
 from gnomon.detect.training import layers_of
@@ -41,10 +41,9 @@ class BoundaryDetector(BaseEstimator):
         self,
         *,
         model: Model | str | None = None,
-        directions: int = 100,
         hidden: int = 16,
-        members: int = 4,
-        epochs: int = 30,
+        members: int = 3,
+        epochs: int = 20,
         learning_rate: float = 3e-3,
         weight_decay: float = 0.1,
         dropout: float = 0.1,
@@ -52,7 +51,6 @@ class BoundaryDetector(BaseEstimator):
         threads: int | None = None,
     ) -> None:
         self.model = model
-        self.directions = directions
         self.hidden = hidden
         self.members = members
         self.epochs = epochs
@@ -64,25 +62,24 @@ class BoundaryDetector(BaseEstimator):
 
     def fit(self, X: Sequence[Text], y: Sequence[int] | np.ndarray) -> BoundaryDetector:
         """Raises DataError if a boundary does not lie within its text."""
-        self.projection_ = None
+        self.probes_ = None
         if not isinstance(X[0], np.ndarray):
             self._open()
             rows = [self._read(text) for text in X]
-            self.projection_ = principal_directions(
-                np.concatenate([states for _, states in rows]),
+            _require_inside([scalars for scalars, _ in rows], y)
+            self.probes_, seen = fit_probes(
+                [states for _, states in rows],
+                list(y),
+                [_opening(text) for text in X],
                 layers=self.reader_.layers,
-                directions=self.directions,
-                rng=np.random.default_rng(self.seed),
             )
-            features = [self._join(row) for row in rows]
+            features = [
+                np.concatenate([scalars, probed], axis=1)
+                for (scalars, _), probed in zip(rows, seen, strict=True)
+            ]
         else:
             features = [np.asarray(x, np.float32) for x in X]
-        for number, (x, boundary) in enumerate(zip(features, y, strict=True)):
-            if not 0 <= boundary <= len(x):
-                raise DataError(
-                    f"text {number} has {len(x)} pieces; its boundary {boundary} is not one of "
-                    f"0 … {len(x)}"
-                )
+            _require_inside(features, y)
         options = FitOptions(
             hidden=self.hidden,
             members=self.members,
@@ -118,9 +115,10 @@ class BoundaryDetector(BaseEstimator):
     def _features(self, text: Text) -> np.ndarray:
         if isinstance(text, np.ndarray):
             return text
-        if self.projection_ is None:
+        if self.probes_ is None:
             raise DataError("this detector learned from features; it cannot read a text")
-        return self._join(self._read(text))
+        scalars, states = self._read(text)
+        return np.concatenate([scalars, self.probes_(states)], axis=1)
 
     def _open(self) -> None:
         model = self.model if isinstance(self.model, Model) else open_model(self.model)
@@ -132,7 +130,15 @@ class BoundaryDetector(BaseEstimator):
         reading = self.reader_.read(sentences)
         return sentence_features(reading, sentences), reading.states
 
-    def _join(self, row: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        scalars, states = row
-        assert self.projection_ is not None
-        return np.concatenate([scalars, self.projection_(states)], axis=1)
+
+def _require_inside(features: Sequence[np.ndarray], boundaries: Sequence[int] | np.ndarray) -> None:
+    for number, (x, boundary) in enumerate(zip(features, boundaries, strict=True)):
+        if not 0 <= boundary <= len(x):
+            raise DataError(
+                f"text {number} has {len(x)} pieces; its boundary {boundary} is not one of "
+                f"0 … {len(x)}"
+            )
+
+
+def _opening(text: Text) -> str:
+    return text[:100] if isinstance(text, str) else str(text[0])

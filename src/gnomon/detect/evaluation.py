@@ -55,12 +55,15 @@ def compare(posteriors: Sequence[np.ndarray], boundaries: Sequence[int]) -> Boun
 
 
 def measure(head: Head, corpus: ReadCorpus, *, name: str) -> Figures:
-    features = corpus.features(head.projection)
+    features = corpus.features(head.probes)
     mixed = [i for i, t in enumerate(corpus.texts) if 0 < t.boundary < len(t.sentences)]
     posteriors = [head.boundary.posterior(features[i]) for i in mixed]
     boundaries = [corpus.texts[i].boundary for i in mixed]
     human = np.array(
-        [1 - head.boundary.posterior(x)[-1] for x in human_parts(corpus, head.projection)]
+        [
+            1 - head.boundary.posterior(x)[-1]
+            for x in human_parts(corpus.features(head.probes), corpus.texts)
+        ]
     )
     found = compare(posteriors, boundaries) if mixed else None
     spans = [interval(given_machine(p), head.level) for p in posteriors]

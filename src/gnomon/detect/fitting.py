@@ -19,7 +19,7 @@ from gnomon.detect.boundary_model import (
 )
 from gnomon.progress import OnProgress, Progress
 
-_BATCH = 64  # texts
+_BATCH = 16  # texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +27,8 @@ class FitOptions:
     """How long and how freely a head learns."""
 
     hidden: int = 16  # units in each of a member's networks
-    members: int = 4  # their probabilities are averaged
-    epochs: int = 30
+    members: int = 3  # their probabilities are averaged
+    epochs: int = 20
     learning_rate: float = 3e-3
     weight_decay: float = 0.1  # decoupled (Loshchilov and Hutter, arXiv 1711.05101)
     dropout: float = 0.1  # share of features that are their mean, drawn anew for each batch

@@ -19,7 +19,7 @@ import numpy as np
 
 from gnomon.detect.boundary_model import BoundaryModel
 from gnomon.detect.features import FEATURES, sentence_features
-from gnomon.detect.projection import Projection
+from gnomon.detect.probes import Probes
 from gnomon.detect.reader import Reading
 from gnomon.detect.text_model import TextModel
 from gnomon.errors import DataError, ModelError, OutputError
@@ -32,7 +32,7 @@ DEFAULT_HEAD = Path(__file__).parent / "head.npz"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     reader: str  # the model that read its training texts
-    projection: Projection
+    probes: Probes
     boundary: BoundaryModel
     level: float  # of the conformal interval
     coverage: float  # that the level gives, as a share
@@ -43,12 +43,12 @@ class Head:
     def features(self, reading: Reading, sentences: Sequence[str]) -> np.ndarray:
         """f32 [sentences, features] of what was read with this head's layers."""
         return np.concatenate(
-            [sentence_features(reading, sentences), self.projection(reading.states)], axis=1
+            [sentence_features(reading, sentences), self.probes(reading.states)], axis=1
         )
 
     def require_fit(self, model: Model) -> None:
         """Raises ModelError if `model` cannot read for this head."""
-        config, needed = model.config, self.projection
+        config, needed = model.config, self.probes
         if config.hidden_size != needed.hidden or config.num_layers <= max(
             needed.layers, default=0
         ):
@@ -64,7 +64,7 @@ class Head:
             "format": FORMAT,
             "features": list(FEATURES),
             "reader": self.reader,
-            "layers": list(self.projection.layers),
+            "layers": list(self.probes.layers),
             "level": self.level,
             "coverage": self.coverage,
             "threshold": self.threshold,
@@ -72,8 +72,8 @@ class Head:
             "facts": dict(self.facts),
         }
         arrays = {
-            "projection_mean": self.projection.mean,
-            "projection_matrix": self.projection.matrix.astype(np.float16),
+            "probes_mean": self.probes.mean,
+            "probes_directions": self.probes.directions,
             "mean": self.boundary.mean,
             "scale": self.boundary.scale,
         }
@@ -113,17 +113,24 @@ def _assemble(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Hea
     if any(not np.isfinite(array).all() for array in arrays.values()):
         raise ValueError("it holds numbers that are not finite")
     stacks = {k.removeprefix("member_"): v for k, v in arrays.items() if k.startswith("member_")}
-    matrix = arrays["projection_matrix"].astype(np.float32)
+    probes = Probes(
+        layers=tuple(about["layers"]),
+        mean=arrays["probes_mean"],
+        directions=arrays["probes_directions"],
+    )
     mean, scale = arrays["mean"], arrays["scale"]
-    width = len(FEATURES) + matrix.shape[1]
-    if not mean.shape == scale.shape == (width,) or stacks["score_w"].shape[1] != width:
+    width = len(FEATURES) + len(probes.layers)
+    is_whole = probes.mean.shape == probes.directions.shape == (len(probes.layers), probes.hidden)
+    if (
+        not is_whole
+        or not mean.shape == scale.shape == (width,)
+        or stacks["score_w"].shape[1] != width
+    ):
         raise ValueError("the shapes of its arrays do not fit together")
     kinds = about["kinds"]
     return Head(
         reader=about["reader"],
-        projection=Projection(
-            layers=tuple(about["layers"]), mean=arrays["projection_mean"], matrix=matrix
-        ),
+        probes=probes,
         boundary=BoundaryModel(
             mean=mean,
             scale=scale,

@@ -20,10 +20,10 @@ from gnomon.detect.features import sentence_features
 from gnomon.detect.fitting import FitOptions, fit_boundary_model
 from gnomon.detect.head import Head
 from gnomon.detect.normal_form import normal_form
-from gnomon.detect.projection import Projection, principal_directions
+from gnomon.detect.probes import Probes, fit_probes
 from gnomon.detect.reader import Reader
 from gnomon.detect.readings import read_texts
-from gnomon.detect.text_model import fit_text_model
+from gnomon.detect.text_model import TextModel, fit_text_model
 from gnomon.errors import DataError
 from gnomon.models.model import Model
 from gnomon.progress import OnProgress
@@ -34,7 +34,6 @@ HUMAN_SENTENCES = 5  # of a human part at least, to count as an all-human text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:
-    directions: int = 100  # of hidden states, of all layers together
     coverage: float = 0.9  # of the interval
     false_alarms: float = 0.005  # share of human texts that the threshold lets through
     fit: FitOptions = field(default_factory=FitOptions)
@@ -64,9 +63,10 @@ class ReadCorpus:
     def of_part(self, part: Part) -> ReadCorpus:
         return self.where([text.part == part for text in self.texts])
 
-    def features(self, projection: Projection) -> list[np.ndarray]:
+    def features(self, probes: Probes) -> list[np.ndarray]:
+        """f32 [sentences, features] of each text."""
         return [
-            np.concatenate([x, projection(s.astype(np.float32))], axis=1)
+            np.concatenate([x, probes(s)], axis=1)
             for x, s in zip(self.scalars, self.states, strict=True)
         ]
 
@@ -128,61 +128,63 @@ def train_head(
             f"{len(corpus.texts)} texts with {len({t.opening for t in corpus.texts})} openings are "
             "too few to learn from some and calibrate on others"
         )
-    rng = np.random.default_rng(options.seed)
-    projection = principal_directions(
-        np.concatenate(train.states),
+    probes, seen = fit_probes(
+        train.states,
+        [text.boundary for text in train.texts],
+        [text.opening for text in train.texts],
         layers=corpus.layers,
-        directions=options.directions,
-        rng=rng,
     )
-    features, boundaries = with_human_parts(train, projection)
+    learned_from = [np.concatenate(pair, axis=1) for pair in zip(train.scalars, seen, strict=True)]
+    features, boundaries = with_human_parts(learned_from, train.texts)
     model = fit_boundary_model(
         features, boundaries, options=options.fit, seed=options.seed, on_progress=on_progress
     )
-    posteriors = [model.posterior(x) for x in validation.features(projection)]
+    posteriors = [model.posterior(x) for x in validation.features(probes)]
     mixed = [i for i, t in enumerate(validation.texts) if 0 < t.boundary < len(t.sentences)]
     level = calibrate(
         [given_machine(posteriors[i]) for i in mixed],
         [validation.texts[i].boundary for i in mixed],
         coverage=options.coverage,
     )
-    human = [1 - model.posterior(x)[-1] for x in human_parts(validation, projection)]
+    human = [
+        1 - model.posterior(x)[-1]
+        for x in human_parts(validation.features(probes), validation.texts)
+    ]
     return Head(
         reader=corpus.reader,
-        projection=projection,
+        probes=probes,
         boundary=model,
         level=level,
         coverage=options.coverage,
         threshold=threshold_for(human, options.false_alarms),
-        kinds=_fit_kinds(train, projection),
+        kinds=_fit_kinds(learned_from, train.texts),
         facts=dict(facts or {}),
     )
 
 
-def human_parts(corpus: ReadCorpus, projection: Projection) -> list[np.ndarray]:
+def human_parts(features: Sequence[np.ndarray], texts: Sequence[LabelledText]) -> list[np.ndarray]:
     """Features of the all-human texts: what stands before a boundary and is long enough. A text is
     read forwards, so they are the same as if the rest had not been there.
     """
     return [
         x[: text.boundary]
-        for x, text in zip(corpus.features(projection), corpus.texts, strict=True)
+        for x, text in zip(features, texts, strict=True)
         if text.boundary >= HUMAN_SENTENCES
     ]
 
 
 def with_human_parts(
-    corpus: ReadCorpus, projection: Projection
+    features: Sequence[np.ndarray], texts: Sequence[LabelledText]
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """The texts as they are, and their human parts as texts that are all human."""
-    whole = corpus.features(projection)
-    pairs = [(x, text.boundary) for x, text in zip(whole, corpus.texts, strict=True)]
+    pairs = [(x, text.boundary) for x, text in zip(features, texts, strict=True)]
     pairs += [(x[:b], b) for x, b in pairs if 1 < b < len(x)]
     return [x for x, _ in pairs], np.array([b for _, b in pairs])
 
 
 def threshold_for(probabilities: Sequence[float], false_alarms: float) -> float:
     """What human texts reach with at most this frequency (split conformal, as an upper bound);
-    with too few of them to know, a number that nothing reaches... their highest doubled in odds.
+    with too few of them to know, their highest with its odds doubled.
     """
     ordered = sorted(probabilities)
     rank = math.ceil((len(ordered) + 1) * (1 - false_alarms))
@@ -192,10 +194,10 @@ def threshold_for(probabilities: Sequence[float], false_alarms: float) -> float:
     return float(odds / (1 + odds))
 
 
-def _fit_kinds(corpus: ReadCorpus, projection: Projection):
+def _fit_kinds(features: Sequence[np.ndarray], texts: Sequence[LabelledText]) -> TextModel | None:
     """Human parts against each generator's machine parts; None if the corpus names none."""
     rows, names = [], []
-    for x, text in zip(corpus.features(projection), corpus.texts, strict=True):
+    for x, text in zip(features, texts, strict=True):
         if text.boundary >= HUMAN_SENTENCES:
             rows.append(x[: text.boundary])
             names.append("human")
