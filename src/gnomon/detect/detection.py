@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from gnomon.detect.conformal import given_machine, interval
+from gnomon.detect.conformal import best_boundary, given_machine, interval
 from gnomon.detect.head import Head, load_head
 from gnomon.detect.limits import outside_measured
 from gnomon.detect.normal_form import normal_form
@@ -94,7 +94,7 @@ class Detector:
         threshold = self.head.threshold if threshold is None else threshold
         boundary = len(sentences)
         if probability >= threshold:
-            boundary = int(posterior[:-1].argmax())
+            boundary = best_boundary(posterior[:-1])
         notes = outside_measured(normal)
         if self.model.name != self.head.reader:
             notes.append(

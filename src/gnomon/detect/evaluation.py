@@ -2,7 +2,7 @@
 
 The task's own conventions (Kushnareva et al., arXiv 2311.08349): the first sentence is a person's
 and there is a boundary, so that accuracy, accuracy within one sentence and mean squared error
-compare the likeliest of the n − 1 places within a text with the true one.
+compare the best of the n − 1 places within a text with the true one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gnomon.detect.conformal import given_machine, interval
+from gnomon.detect.conformal import best_boundary, given_machine, interval
 from gnomon.detect.corpus import LabelledText
 from gnomon.detect.head import Head
 from gnomon.detect.training import ReadCorpus, human_parts
@@ -44,8 +44,8 @@ class Figures:
 
 
 def compare(posteriors: Sequence[np.ndarray], boundaries: Sequence[int]) -> BoundaryFigures:
-    """Figures of the likeliest place within each text, 1 … n − 1."""
-    guesses = np.array([1 + int(p[1:-1].argmax()) for p in posteriors])
+    """Figures of the best place within each text, 1 … n − 1."""
+    guesses = np.array([1 + best_boundary(p[1:-1]) for p in posteriors])
     errors = guesses - np.asarray(boundaries)
     return BoundaryFigures(
         accuracy=float((errors == 0).mean()),

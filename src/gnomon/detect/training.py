@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gnomon.detect.boundary_model import BoundaryModel
 from gnomon.detect.conformal import calibrate, given_machine
 from gnomon.detect.corpus import LabelledText, Part
 from gnomon.detect.features import sentence_features
@@ -128,17 +129,8 @@ def train_head(
             f"{len(corpus.texts)} texts with {len({t.opening for t in corpus.texts})} openings are "
             "too few to learn from some and calibrate on others"
         )
-    probes, seen = fit_probes(
-        train.states,
-        [text.boundary for text in train.texts],
-        [text.opening for text in train.texts],
-        layers=corpus.layers,
-    )
-    learned_from = [np.concatenate(pair, axis=1) for pair in zip(train.scalars, seen, strict=True)]
-    features, boundaries = with_human_parts(learned_from, train.texts)
-    model = fit_boundary_model(
-        features, boundaries, options=options.fit, seed=options.seed, on_progress=on_progress
-    )
+    learned = learn(train, options=options, on_progress=on_progress)
+    probes, model = learned.probes, learned.boundary
     posteriors = [model.posterior(x) for x in validation.features(probes)]
     mixed = [i for i, t in enumerate(validation.texts) if 0 < t.boundary < len(t.sentences)]
     level = calibrate(
@@ -157,9 +149,39 @@ def train_head(
         level=level,
         coverage=options.coverage,
         threshold=threshold_for(human, options.false_alarms),
-        kinds=_fit_kinds(learned_from, train.texts),
+        kinds=_fit_kinds(learned.features, train.texts),
         facts=dict(facts or {}),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What all of a corpus teaches, before anything is calibrated."""
+
+    probes: Probes
+    boundary: BoundaryModel
+    features: tuple[np.ndarray, ...]  # of the corpus, each text's by probes that did not see it
+
+
+def learn(
+    corpus: ReadCorpus,
+    *,
+    options: TrainOptions,
+    on_progress: OnProgress = lambda progress: None,
+) -> Learned:
+    """Learn from every text of `corpus`, whatever its part, and from the human parts alone, too."""
+    probes, seen = fit_probes(
+        corpus.states,
+        [text.boundary for text in corpus.texts],
+        [text.opening for text in corpus.texts],
+        layers=corpus.layers,
+    )
+    features = [np.concatenate(pair, axis=1) for pair in zip(corpus.scalars, seen, strict=True)]
+    texts, boundaries = with_human_parts(features, corpus.texts)
+    model = fit_boundary_model(
+        texts, boundaries, options=options.fit, seed=options.seed, on_progress=on_progress
+    )
+    return Learned(probes=probes, boundary=model, features=tuple(features))
 
 
 def human_parts(features: Sequence[np.ndarray], texts: Sequence[LabelledText]) -> list[np.ndarray]:
