@@ -231,7 +231,7 @@ def main() -> None:
         head.save(options.save)
         result["head bytes"] = options.save.stat().st_size
     report("speed", reading_speed(Detector(model, head, threads=options.threads), xl.texts))
-    publish("detect", result, is_kept=options.keep)
+    publish("detect-roft", result, is_kept=options.keep)
 
 
 if __name__ == "__main__":

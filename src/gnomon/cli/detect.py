@@ -118,7 +118,7 @@ def text(
         detector = Detector(open_model(model), load_head(head) if head else None, threads=threads)
         found = detector.detect(content, threshold=threshold, on_progress=show)
     if html is not None:
-        _write(html, render_page(found, name=file, reader=detector.model.name))
+        _write(html, render_page(found, name=_called(file), reader=detector.model.name))
     if as_json:
         print_json(_to_dict(found, content))
     else:
@@ -266,6 +266,10 @@ def _print(found: Detection) -> None:
         )
     facts |= {f"note {i + 1}": note for i, note in enumerate(found.notes)}
     print_facts(facts)
+
+
+def _called(file: str) -> str:
+    return "standard input" if file == "-" else Path(file).name
 
 
 def _print_figures(figures: list[Figures], as_json: bool) -> None:
