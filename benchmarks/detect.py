@@ -29,6 +29,7 @@ from gnomon.detect.normal_form import bare_form
 from gnomon.detect.reader import Reader
 from gnomon.detect.surface import surface_features
 from gnomon.detect.training import (
+    HUMAN_SENTENCES,
     ReadCorpus,
     TrainOptions,
     join,
@@ -115,6 +116,30 @@ def leave_one_out(corpus: ReadCorpus, options: TrainOptions) -> list[Row]:
         rows.append(figures_of(unseen, found, f"{domain} unseen"))
         rows.append(figures_of(unseen, baseline(unseen), f"{domain} unseen, surface only"))
     return rows
+
+
+def whole_texts(head: Head, corpus: ReadCorpus) -> list[Row]:
+    """Machine or not, and whose, for whole texts of five sentences at least (SemEval-2024 task 8,
+    forms A and B): a human part and a machine part of each text.
+    """
+    assert head.kinds is not None
+    truths, guesses = [], []
+    for x, text in zip(corpus.features(head.probes), corpus.texts, strict=True):
+        for part, name in ((x[: text.boundary], "human"), (x[text.boundary :], text.generator)):
+            if len(part) >= HUMAN_SENTENCES:
+                truths.append(name)
+                guesses.append(head.kinds.names[int(head.kinds.probabilities(part).argmax())])
+    right = np.array(truths) == np.array(guesses)
+    is_machine_right = [
+        (t == "human") == (g == "human") for t, g in zip(truths, guesses, strict=True)
+    ]
+    rows = [
+        {"what": "machine or not", "texts": len(truths), "right %": 100 * np.mean(is_machine_right)}
+    ]
+    for name in sorted(set(truths)):
+        mine = np.array(truths) == name
+        rows.append({"what": name, "texts": int(mine.sum()), "right %": 100 * right[mine].mean()})
+    return [{**row, "right %": float(row["right %"])} for row in rows]
 
 
 def reading_speed(detector: Detector, texts: Sequence[LabelledText]) -> list[Row]:
@@ -204,6 +229,7 @@ def main() -> None:
     report("false alarms, recall and coverage", rates)
     result["all machine, found"] = float(np.mean(found)) if found else None
     result["head bytes"] = None
+    report("whole texts", whole_texts(head, join([xl, all_machine, small]).of_part("test")))
     if options.bare:
         bare = read(test.texts[: options.bare], form=bare_form)
         same = test.where([i < options.bare for i in range(len(test.texts))])
