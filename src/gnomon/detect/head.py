@@ -71,7 +71,7 @@ class Head:
             "kinds": None if self.kinds is None else list(self.kinds.names),
             "facts": dict(self.facts),
         }
-        arrays = {
+        arrays: dict[str, Any] = {
             "probes_mean": self.probes.mean,
             "probes_directions": self.probes.directions,
             "mean": self.boundary.mean,
