@@ -53,6 +53,22 @@ Floats forward_all(Session& session, const Tokens& tokens, int64_t first) {
     return result;
 }
 
+nb::tuple observe(Session& session, const Tokens& tokens, const std::vector<int64_t>& layers) {
+    const std::size_t n = tokens.size();
+    const auto hidden = static_cast<std::size_t>(session.decoder().config().hidden);
+    static_assert(sizeof(Expectation) == Expectation::kSize * sizeof(float));
+    float *numbers = nullptr, *states = nullptr;
+    Floats expected = new_array({std::max<std::size_t>(n, 1) - 1, Expectation::kSize}, numbers);
+    Floats after = new_array({layers.size(), n, hidden}, states);
+    const int32_t* data = tokens.data();
+    {
+        nb::gil_scoped_release release;
+        session.observe(data, size_of(n), layers.data(), size_of(layers.size()),
+                        reinterpret_cast<Expectation*>(numbers), states);
+    }
+    return nb::make_tuple(expected, after);
+}
+
 Floats read_together(const std::vector<Session*>& sessions, const std::vector<Tokens>& tokens) {
     if (sessions.empty() || sessions.size() != tokens.size())
         throw std::invalid_argument("There must be at least one session, and tokens for each.");
@@ -120,7 +136,11 @@ void bind_session(nb::module_& m) {
                  const auto hidden = static_cast<std::size_t>(s.decoder().config().hidden);
                  return append(s, tokens, &Session::hidden, {tokens.size(), hidden});
              },
-             "tokens"_a.noconvert(), "Append int32 tokens; hidden states [n, hidden] after the final norm.");
+             "tokens"_a.noconvert(), "Append int32 tokens; hidden states [n, hidden] after the final norm.")
+        .def("observe", &observe, "tokens"_a.noconvert(), "layers"_a,
+             "Append int32 tokens; what was expected at each but the first (f32 [n − 1, 5]: log-probability, "
+             "entropy, variance of log p, log-probability at a temperature of 1/2, rank), and the hidden "
+             "states after some layers, f32 [layers, n, hidden].");
     m.def("forward_together", &read_together, "sessions"_a, "tokens"_a.noconvert(),
           "Append int32 tokens to each of several sessions of one decoder; logits [sessions, vocab].");
 }

@@ -50,6 +50,42 @@ void rotate_head(float* x, const float* cosine, const float* sine, int64_t half)
     }
 }
 
+// `weights` are exp(logits − shift). Sums go by lanes: the compiler may not reorder one long sum.
+Expectation expectation(const float* logits, const float* weights, float shift, int64_t vocab,
+                        int32_t target) {
+    constexpr int64_t kLanes = 16;
+    float sum[kLanes] = {}, first[kLanes] = {}, second[kLanes] = {}, squares[kLanes] = {};
+    int32_t likelier[kLanes] = {};
+    const float own = logits[target];
+    const auto add = [&](int64_t lane, int64_t i) {
+        const float x = logits[i] - shift, w = weights[i];
+        sum[lane] += w;
+        first[lane] += w * x;
+        second[lane] += w * x * x;
+        squares[lane] += w * w;
+        likelier[lane] += logits[i] > own ? 1 : 0;
+    };
+    const int64_t whole = vocab / kLanes * kLanes;
+    for (int64_t i = 0; i < whole; i += kLanes)
+        for (int64_t lane = 0; lane < kLanes; ++lane) add(lane, i + lane);
+    for (int64_t i = whole; i < vocab; ++i) add(0, i);
+    double total = 0, mean = 0, square = 0, cold = 0;
+    int64_t rank = 0;
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+        total += sum[lane];
+        mean += first[lane];
+        square += second[lane];
+        cold += squares[lane];
+        rank += likelier[lane];
+    }
+    mean /= total;
+    square /= total;
+    const double x = static_cast<double>(own) - shift;
+    return {static_cast<float>(x - std::log(total)), static_cast<float>(std::log(total) - mean),
+            static_cast<float>(std::max(square - mean * mean, 0.0)),
+            static_cast<float>(2 * x - std::log(cold)), static_cast<float>(rank)};
+}
+
 }  // namespace
 
 Decoder::Decoder(DecoderConfig config, LinearPtr embedding, std::vector<Block> blocks,
@@ -291,7 +327,8 @@ void Decoder::mixture(const Block& b, int64_t n) {
     }
 }
 
-float* Decoder::run(const Row* rows, int64_t n) {
+float* Decoder::run(const Row* rows, int64_t n, const Taps& taps) {
+    int64_t tap = 0;
     embed(rows, n);
     turn(rows, n);
     group_queries(rows, n);
@@ -305,6 +342,11 @@ float* Decoder::run(const Row* rows, int64_t n) {
         else
             feed_forward(b.experts[0], normed_.data(), n, branch_.data());
         add_residual(b.mlp_post_norm, branch_.data(), n);
+        if (tap < taps.count && taps.layers[tap] == static_cast<int64_t>(layer)) {
+            std::memcpy(taps.states + tap * taps.stride * config_.hidden, residual_.data(),
+                        static_cast<std::size_t>(n * config_.hidden) * 4);
+            ++tap;
+        }
     }
     norm(final_norm_, residual_.data(), n, normed_.data());
     return normed_.data();
@@ -326,6 +368,24 @@ void Decoder::log_probabilities(const float* hidden, const int32_t* targets, int
             const float* row = logits_.data() + t * vocab;
             const float shift = kernels_.maximum(row, vocab);
             y[first + t] = row[targets[first + t]] - shift - std::log(kernels_.exp_sum(shift, vocab, row));
+        });
+    }
+}
+
+void Decoder::expectations(const float* hidden, const int32_t* targets, int64_t n, Expectation* y) {
+    const int64_t vocab = config_.vocab;
+    if (logits_.size() == 0) logits_.resize(kScoreRows * vocab);
+    if (weights_.size() == 0) weights_.resize(kScoreRows * vocab);
+    for (int64_t first = 0; first < n; first += kScoreRows) {
+        const int64_t rows = std::min(kScoreRows, n - first);
+        logits(hidden + first * config_.hidden, rows, logits_.data());
+        for_each(pool_, rows, [&](int64_t, int64_t t) {
+            const float* row = logits_.data() + t * vocab;
+            float* weights = weights_.data() + t * vocab;
+            const float shift = kernels_.maximum(row, vocab);
+            std::memcpy(weights, row, static_cast<std::size_t>(vocab) * 4);
+            kernels_.exp_and_sum(shift, vocab, weights);
+            y[first + t] = expectation(row, weights, shift, vocab, targets[first + t]);
         });
     }
 }

@@ -53,6 +53,24 @@ struct Row {
     std::vector<KvCache>* caches;  // its text's, one a layer
 };
 
+// Where the hidden states after some of the layers go, while rows pass them.
+struct Taps {
+    const int64_t* layers;  // their numbers, rising; 0 is the first
+    int64_t count;
+    float* states;   // tap i of row t of a run goes to states + (i · stride + t) · hidden
+    int64_t stride;
+};
+
+// What the model expected where a token stands; the numbers of one row of `Decoder::expectations`.
+struct Expectation {
+    static constexpr int64_t kSize = 5;
+    float log_probability;   // of the token
+    float entropy;           // nats, of the distribution
+    float variance;          // of log p under p, nats²
+    float cold_probability;  // log-probability of the token at a temperature of one half
+    float rank;              // how many tokens are likelier
+};
+
 class Decoder {
 public:
     static constexpr int64_t kChunk = 256;  // rows that pass the layers together
@@ -72,11 +90,13 @@ public:
     // Runs 1 to kChunk rows and adds to their caches. The rows of one text follow one another, with
     // positions that rise by one. Returns the hidden states after the final norm [n, hidden], the
     // caller's until the next call. A row's numbers do not depend on the rows beside it.
-    float* run(const Row* rows, int64_t n);
+    float* run(const Row* rows, int64_t n, const Taps& taps = {});
     // Logits [n, vocab] of hidden states [n, hidden], n <= kChunk.
     void logits(const float* hidden, int64_t n, float* y);
     // y[t] = log softmax(logits of hidden[t])[targets[t]].
     void log_probabilities(const float* hidden, const int32_t* targets, int64_t n, float* y);
+    // The same with more of the distribution.
+    void expectations(const float* hidden, const int32_t* targets, int64_t n, Expectation* y);
 
 private:
     void check() const;
@@ -106,6 +126,7 @@ private:
     AlignedBuffer<float> cos_, sin_;                      // [ropes, chunk, head_dim / 2]
     AlignedBuffer<float> router_, expert_in_, expert_out_;
     AlignedBuffer<float> logits_;                         // [kScoreRows, vocab]
+    AlignedBuffer<float> weights_;                        // likewise
     std::vector<int32_t> chosen_;                         // [chunk, experts_per_token]
     std::vector<int32_t> routed_;                         // tokens of one expert
     std::vector<float> routed_weight_;

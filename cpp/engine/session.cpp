@@ -100,7 +100,7 @@ struct Reader {
     // Fills one run after the other with rows of the readings, in their order, and calls
     // use(hidden [rows, hidden], stretches, how many) after each.
     template <class Use>
-    void run(const Use& use) const {
+    void run(const Use& use, Taps taps = {}) const {
         std::lock_guard<std::mutex> lock(decoder().mutex());
         check();
         std::array<Row, Decoder::kChunk> rows;
@@ -117,7 +117,8 @@ struct Reader {
                 begin += s.count;
                 if (begin == size) ++reading, begin = 0;
             }
-            float* hidden = decoder().run(rows.data(), n);
+            float* hidden = decoder().run(rows.data(), n, taps);
+            if (taps.count > 0) taps.states += n * decoder().config().hidden;
             for (int64_t i = 0; i < used; ++i) {
                 const Stretch& s = stretches[static_cast<std::size_t>(i)];
                 const auto& [session, tokens, size] = readings[s.reading];
@@ -179,6 +180,20 @@ void Session::hidden(const int32_t* tokens, int64_t n, float* states) {
         const int64_t width = decoder_->config().hidden;
         std::memcpy(states + s->begin * width, hidden, static_cast<std::size_t>(s->count * width) * 4);
     });
+}
+
+void Session::observe(const int32_t* tokens, int64_t n, const int64_t* layers, int64_t count,
+                      Expectation* expectations, float* states) {
+    for (int64_t i = 0; i < count; ++i)
+        if (layers[i] < 0 || layers[i] >= decoder_->layers() || (i > 0 && layers[i] <= layers[i - 1]))
+            refuse("Layers must rise and be of 0 … " + std::to_string(decoder_->layers() - 1) + ".");
+    const Reading reading{this, tokens, n};
+    Reader{&reading, 1}.run(
+        [&](const float* hidden, const Reader::Stretch* s, int64_t) {
+            const int64_t known = s->begin + s->count == n ? s->count - 1 : s->count;
+            decoder_->expectations(hidden, tokens + s->begin + 1, known, expectations + s->begin);
+        },
+        {layers, count, states, n});
 }
 
 }  // namespace gnomon

@@ -33,13 +33,17 @@ public:
     // another decoder or another cache form.
     void copy_prefix(const Session& from, int64_t n);
 
-    // All four append n >= 1 tokens. They throw std::invalid_argument, and change nothing, if a
+    // All append n >= 1 tokens. They throw std::invalid_argument, and change nothing, if a
     // token is not in the vocabulary or the capacity is exceeded.
     void forward(const int32_t* tokens, int64_t n, float* last_logits);  // [vocab]
     // Logits [n − first, vocab] after each token from number `first` < n on.
     void forward_all(const int32_t* tokens, int64_t n, int64_t first, float* logits);
     void score(const int32_t* tokens, int64_t n, float* log_probabilities);  // [n − 1]
     void hidden(const int32_t* tokens, int64_t n, float* states);        // [n, hidden]
+    // What was expected at each token but the first, [n − 1], and the hidden states [count, n, hidden]
+    // after each of the `count` layers with these rising numbers.
+    void observe(const int32_t* tokens, int64_t n, const int64_t* layers, int64_t count,
+                 Expectation* expectations, float* states);
 
 private:
     friend struct Reader;

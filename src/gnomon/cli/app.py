@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import gnomon
-from gnomon.cli import bench, chat, compress, demo, eval, generate, geometry, info, serve
+from gnomon.cli import bench, chat, compress, demo, detect, eval, generate, geometry, info, serve
 from gnomon.cli.endings import EXIT_CODES
 from gnomon.errors import UsageError
 
@@ -38,6 +38,7 @@ app.command("generate")(generate.generate)
 app.command("chat")(chat.chat)
 app.command("serve")(serve.serve)
 app.command("bench")(bench.bench)
+app.add_typer(detect.app, name="detect")
 app.add_typer(geometry.app, name="geometry")
 
 

@@ -1,0 +1,264 @@
+"""Where the machine took over, on RoFT: every figure beside a surface-only baseline.
+
+    python benchmarks/detect.py --data DIR --model out/smollm2-2bit --cache out/read [--keep]
+
+`DIR` holds roft/roft.jsonl.gz. Reading is what takes time (all 8,643 texts of the gpt2_xl part
+are 1.7 million tokens); `--cache` keeps it, and an interrupted run goes on. `--limit N` takes N
+of the texts: the first N of one fixed order. Openings are split once: 60 % to learn from, 15 % to
+calibrate, 25 % for the figures. What `--save` writes is the head that the figures are of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gnomon.detect.corpus import LabelledText, read_corpus, sample
+from gnomon.detect.detection import Detector
+from gnomon.detect.evaluation import compare, measure
+from gnomon.detect.fitting import fit_boundary_model
+from gnomon.detect.head import Head
+from gnomon.detect.normal_form import bare_form
+from gnomon.detect.reader import Reader
+from gnomon.detect.surface import surface_features
+from gnomon.detect.training import (
+    HUMAN_SENTENCES,
+    ReadCorpus,
+    TrainOptions,
+    join,
+    layers_of,
+    learn,
+    read_corpus_with,
+    train_head,
+)
+from gnomon.models import open_model
+from gnomon.progress import Progress
+from record import print_table, publish
+
+Row = dict[str, Any]
+
+
+def show(step: Progress) -> None:
+    if step.total and step.done % 500 == 0:
+        print(f"{step.stage} {step.done}/{step.total}", flush=True)
+
+
+def figures_of(corpus: ReadCorpus, posteriors: Sequence[np.ndarray], what: str) -> Row:
+    found = compare(posteriors, [text.boundary for text in corpus.texts])
+    return {
+        "what": what,
+        "texts": len(corpus.texts),
+        "accuracy %": 100 * found.accuracy,
+        "within one %": 100 * found.within_one,
+        "squared error": found.squared_error,
+    }
+
+
+def surface_only(train: ReadCorpus, options: TrainOptions) -> Callable[[ReadCorpus], list]:
+    """The same model on what can be said of sentences without reading them."""
+    model = fit_boundary_model(
+        [surface_features(text.sentences) for text in train.texts],
+        [text.boundary for text in train.texts],
+        options=options.fit,
+        seed=options.seed,
+    )
+    return lambda corpus: [model.posterior(surface_features(t.sentences)) for t in corpus.texts]
+
+
+def ours(head: Head) -> Callable[[ReadCorpus], list]:
+    return lambda corpus: [head.boundary.posterior(x) for x in corpus.features(head.probes)]
+
+
+def without_states(corpus: ReadCorpus) -> ReadCorpus:
+    return replace(corpus, states=tuple(s[:, :0] for s in corpus.states), layers=())
+
+
+def mixed(corpus: ReadCorpus) -> ReadCorpus:
+    return corpus.where([0 < t.boundary < len(t.sentences) for t in corpus.texts])
+
+
+def chosen(corpus: ReadCorpus, is_wanted: Callable[[LabelledText], bool]) -> ReadCorpus:
+    return corpus.where([is_wanted(text) for text in corpus.texts])
+
+
+def by_kind(test: ReadCorpus, head: Head, baseline: Callable) -> list[Row]:
+    """All of the test part, then by domain and by p, each with its baseline."""
+    parts = [("gpt2_xl", lambda text: True)]
+    for domain in sorted({text.domain for text in test.texts}):
+        parts.append((domain, lambda text, domain=domain: text.domain == domain))
+    for p in sorted({text.p for text in test.texts if text.p is not None}):
+        parts.append((f"p = {p:g}", lambda text, p=p: text.p == p))
+    rows = []
+    for name, is_wanted in parts:
+        part = chosen(test, is_wanted)
+        rows.append(figures_of(part, ours(head)(part), name))
+        rows.append(figures_of(part, baseline(part), f"{name}, surface only"))
+    return rows
+
+
+def leave_one_out(corpus: ReadCorpus, options: TrainOptions) -> list[Row]:
+    """Each domain by heads that saw only the other two."""
+    rows = []
+    for domain in sorted({text.domain for text in corpus.texts}):
+        rest = chosen(corpus, lambda text, domain=domain: text.domain != domain)
+        unseen = mixed(chosen(corpus, lambda text, domain=domain: text.domain == domain))
+        # No opening is in two domains, and nothing is calibrated: all texts can be used.
+        learned = learn(rest, options=options)
+        baseline = surface_only(mixed(rest), options)
+        found = [learned.boundary.posterior(x) for x in unseen.features(learned.probes)]
+        rows.append(figures_of(unseen, found, f"{domain} unseen"))
+        rows.append(figures_of(unseen, baseline(unseen), f"{domain} unseen, surface only"))
+    return rows
+
+
+def whole_texts(head: Head, corpus: ReadCorpus) -> list[Row]:
+    """Machine or not, and whose, for whole texts of five sentences at least (SemEval-2024 task 8,
+    forms A and B): a human part and a machine part of each text.
+    """
+    assert head.kinds is not None
+    truths, guesses = [], []
+    for x, text in zip(corpus.features(head.probes), corpus.texts, strict=True):
+        for part, name in ((x[: text.boundary], "human"), (x[text.boundary :], text.generator)):
+            if len(part) >= HUMAN_SENTENCES:
+                truths.append(name)
+                guesses.append(head.kinds.names[int(head.kinds.probabilities(part).argmax())])
+    right = np.array(truths) == np.array(guesses)
+    is_machine_right = [
+        (t == "human") == (g == "human") for t, g in zip(truths, guesses, strict=True)
+    ]
+    rows = [
+        {"what": "machine or not", "texts": len(truths), "right %": 100 * np.mean(is_machine_right)}
+    ]
+    for name in sorted(set(truths)):
+        mine = np.array(truths) == name
+        rows.append({"what": name, "texts": int(mine.sum()), "right %": 100 * right[mine].mean()})
+    return [{**row, "right %": float(row["right %"])} for row in rows]
+
+
+def reading_speed(detector: Detector, texts: Sequence[LabelledText]) -> list[Row]:
+    """Seconds from text to answer, the model being loaded; medians of three."""
+    ten = " ".join(next(t for t in texts if len(t.sentences) == 10).sentences)
+    words = " ".join(s for t in texts for s in t.sentences).split()[:1000]
+    rows = []
+    for name, text in (("ten sentences", ten), ("1,000 words", " ".join(words))):
+        seconds = []
+        for _ in range(3):
+            start = time.perf_counter()
+            detector.detect(text)
+            seconds.append(time.perf_counter() - start)
+        rows.append({"what": name, "words": len(text.split()), "s": float(np.median(seconds))})
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=os.environ.get("GNOMON_DATA"))
+    parser.add_argument("--model", default=None, help="reads; default: the embedded SmolLM2-135M")
+    parser.add_argument("--original", default=None, help="the reader that it is compared with")
+    parser.add_argument("--cache", type=Path, default=None)
+    parser.add_argument("--limit", type=int, default=None, help="texts of the gpt2_xl part")
+    parser.add_argument("--others", type=int, default=200, help="texts of each other kind")
+    parser.add_argument("--bare", type=int, default=0, help="texts that are read stripped, too")
+    parser.add_argument("--compare", type=int, default=0, help="texts that the original reads, too")
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--save", type=Path, default=None, help="where the head is written")
+    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/")
+    options = parser.parse_args()
+    path = Path(options.data or ".") / "roft" / "roft.jsonl.gz"
+    if not path.exists():
+        parser.error(f"{path} is not there: --data (or GNOMON_DATA) names the folder that holds it")
+    everything = read_corpus(path)
+    learning = TrainOptions()
+
+    model = open_model(options.model)
+    reader = Reader(model, layers=layers_of(model), threads=options.threads)
+
+    def of(generator: str, limit: int | None) -> list[LabelledText]:
+        return sample([t for t in everything if t.generator == generator], limit, seed=0)
+
+    def read(texts: Sequence[LabelledText], with_reader: Reader = reader, **more) -> ReadCorpus:
+        return read_corpus_with(with_reader, texts, folder=options.cache, on_progress=show, **more)
+
+    xl = read(of("gpt2_xl", options.limit))
+    small = read(of("gpt2", options.others))
+    spliced = read(of("human-splice", options.others))
+    machine = [t.machine_part() for t in of("gpt2_xl", None) if t.boundary <= 5]
+    all_machine = read(machine[: options.others])
+
+    corpus = join([xl, all_machine, small])
+    facts = {"data": "RoFT", "gpt2_xl": len(xl.texts), "gpt2": len(small.texts)}
+    head = train_head(corpus, options=learning, facts=facts)
+    test = mixed(xl.of_part("test"))
+    baseline = surface_only(mixed(xl.of_part("train")), learning)
+    result: dict[str, Any] = {"reader": model.name, "texts": facts}
+
+    def report(name: str, rows: list[Row]) -> None:
+        print(f"\n{name}")
+        print_table(rows)
+        result[name] = rows
+
+    report("unseen openings", by_kind(test, head, baseline))
+    without = train_head(without_states(corpus), options=learning)
+    report(
+        "without hidden states", [figures_of(test, ours(without)(without_states(test)), "gpt2_xl")]
+    )
+    report("leave one domain out", leave_one_out(xl, learning))
+    others = mixed(small.of_part("test"))
+    report(
+        "another generator",
+        [
+            figures_of(others, ours(head)(others), "gpt2"),
+            figures_of(others, baseline(others), "gpt2, surface only"),
+        ],
+    )
+    human = join([xl, small]).of_part("test")
+    rates = [measure(head, human, name="human parts").to_dict()]
+    as_human = [replace(t, boundary=len(t.sentences)) for t in spliced.texts]
+    rates.append(
+        measure(head, replace(spliced, texts=tuple(as_human)), name="two people's texts").to_dict()
+    )
+    machine_test = all_machine.of_part("test")
+    found = [1 - p[-1] >= head.threshold for p in ours(head)(machine_test)]
+    report("false alarms, recall and coverage", rates)
+    result["all machine, found"] = float(np.mean(found)) if found else None
+    result["head bytes"] = None
+    report("whole texts", whole_texts(head, join([xl, all_machine, small]).of_part("test")))
+    if options.bare:
+        bare = read(test.texts[: options.bare], form=bare_form)
+        same = test.where([i < options.bare for i in range(len(test.texts))])
+        report(
+            "lower case, no punctuation, with the same head",
+            [
+                figures_of(bare, ours(head)(bare), "stripped"),
+                figures_of(same, ours(head)(same), "the same texts, not stripped"),
+            ],
+        )
+    if options.compare:
+        original = open_model(options.original)
+        other = Reader(original, layers=reader.layers, threads=options.threads)
+        texts = list(test.texts[: options.compare])
+        again = read(texts, other)
+        same = test.where([i < options.compare for i in range(len(test.texts))])
+        report(
+            "readers, with one head",
+            [
+                figures_of(same, ours(head)(same), model.name),
+                figures_of(again, ours(head)(again), original.name),
+            ],
+        )
+    if options.save:
+        head.save(options.save)
+        result["head bytes"] = options.save.stat().st_size
+    report("speed", reading_speed(Detector(model, head, threads=options.threads), xl.texts))
+    publish("detect-roft", result, is_kept=options.keep)
+
+
+if __name__ == "__main__":
+    main()

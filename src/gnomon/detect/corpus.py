@@ -1,0 +1,131 @@
+"""Texts whose boundary is known, from a file with one JSON object a line (which may be gzipped).
+
+    {"sentences": ["…", …], "boundary": 4, "generator": "gpt2_xl", "domain": "nyt", "p": 0.4}
+
+`boundary` is the index of the first sentence that is a machine's: 0 if all are, null (or the
+number of sentences) if none is. `text` in place of `sentences` is split; then `boundary` counts
+the sentences found by `gnomon detect`. `label` in place of `boundary` is the index of the first
+*word* that is a machine's, as in SemEval-2024 task 8C, with −1 or the number of words for none.
+All else is optional. Sentences without a letter or a digit are left out.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from gnomon.detect.normal_form import normal_form
+from gnomon.detect.sentences import split_sentences
+from gnomon.errors import DataError
+
+Part = Literal["train", "validation", "test"]
+_TEST, _VALIDATION = 25, 15  # per cent of the openings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledText:
+    sentences: tuple[str, ...]
+    boundary: int  # 0 … number of sentences
+    generator: str = ""
+    domain: str = ""
+    p: float | None = None  # of nucleus sampling
+    opening: str = ""  # what texts that must not be parted share
+
+    @property
+    def part(self) -> Part:
+        """Where this text belongs, by its opening alone: the same on every machine for ever."""
+        number = int(hashlib.sha256(self.opening.encode()).hexdigest()[:8], 16) % 100
+        if number < _TEST:
+            return "test"
+        return "validation" if number < _TEST + _VALIDATION else "train"
+
+    def human_part(self) -> LabelledText:
+        """The sentences before the boundary alone: a text that is all human."""
+        return replace(self, sentences=self.sentences[: self.boundary])
+
+    def machine_part(self) -> LabelledText:
+        """The sentences from the boundary on alone: a text that is all a machine's."""
+        return replace(self, sentences=self.sentences[self.boundary :], boundary=0)
+
+
+def read_corpus(path: Path | str) -> list[LabelledText]:
+    """The texts of the file. Raises DataError, naming the row, if one is not as it should be."""
+    try:
+        raw = Path(path).read_bytes()
+        lines = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode().splitlines()
+    except (OSError, EOFError, gzip.BadGzipFile) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text (byte {error.start})") from error
+    texts = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                texts.append(_parse(json.loads(line)))
+            except (ValueError, TypeError, AttributeError) as error:
+                raise DataError(f"{path}, row {number}: {error}") from error
+    if not texts:
+        raise DataError(f"{path} holds no texts; one JSON object a line was expected")
+    return texts
+
+
+def sample(texts: Sequence[LabelledText], limit: int | None, *, seed: int) -> list[LabelledText]:
+    """`texts` in an order that `seed` gives, the first `limit` of them: a smaller limit takes the
+    beginning of what a larger one takes.
+    """
+    order = np.random.default_rng(seed).permutation(len(texts))
+    return [texts[i] for i in order[:limit]]
+
+
+def _parse(row: Any) -> LabelledText:
+    if not isinstance(row, dict):
+        raise ValueError('an object such as {"sentences": [...], "boundary": 3} was expected')
+    if "sentences" in row:
+        sentences = row["sentences"]
+        if not isinstance(sentences, list) or not all(isinstance(s, str) for s in sentences):
+            raise ValueError('"sentences" must be a list of texts')
+    elif isinstance(row.get("text"), str):
+        sentences = [s.text for s in split_sentences(row["text"])]
+    else:
+        raise ValueError('there is neither "sentences" nor "text"')
+    boundary = _boundary(row, sentences)
+    has_words = [bool(normal_form(s)) for s in sentences]
+    if not any(has_words):
+        raise ValueError("the text has no words")
+    p = row.get("p")
+    if p is not None and not isinstance(p, int | float):
+        raise ValueError(f'"p" is {p!r}; a number was expected')
+    return LabelledText(
+        sentences=tuple(s for s, has in zip(sentences, has_words, strict=True) if has),
+        boundary=sum(has_words[:boundary]),
+        generator=str(row.get("generator") or ""),
+        domain=str(row.get("domain") or ""),
+        p=p,
+        opening=" ".join(sentences[0].lower().split()),
+    )
+
+
+def _boundary(row: dict[str, Any], sentences: Sequence[str]) -> int:
+    if "boundary" in row:
+        boundary = row["boundary"]
+        if boundary is None:
+            return len(sentences)
+        if isinstance(boundary, bool) or not isinstance(boundary, int):
+            raise ValueError(f'"boundary" is {boundary!r}; a whole number or null was expected')
+        if not 0 <= boundary <= len(sentences):
+            raise ValueError(f'"boundary" is {boundary}, but there are {len(sentences)} sentences')
+        return boundary
+    label = row.get("label")
+    if isinstance(label, bool) or not isinstance(label, int):
+        raise ValueError('there is neither "boundary" nor a whole number as "label"')
+    counts = np.cumsum([len(s.split()) for s in sentences])
+    if not -1 <= label <= counts[-1]:
+        raise ValueError(f'"label" is {label}, but there are {counts[-1]} words')
+    return len(sentences) if label == -1 else int(np.searchsorted(counts, label, side="right"))

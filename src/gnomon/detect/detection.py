@@ -1,0 +1,139 @@
+"""`Detector`: from a text to where in it a machine took over, and how sure that is.
+
+>>> detector = Detector(open_model("out/smollm2-2bit"))       # doctest: +SKIP
+>>> found = detector.detect(open("essay.txt").read())         # doctest: +SKIP
+>>> found.verdict, found.boundary, found.interval             # doctest: +SKIP
+('mixed', 6, (5, 7))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gnomon.detect.conformal import best_boundary, given_machine, interval
+from gnomon.detect.head import Head, load_head
+from gnomon.detect.limits import outside_measured
+from gnomon.detect.normal_form import normal_form
+from gnomon.detect.reader import Reader
+from gnomon.detect.sentences import Sentence, split_sentences
+from gnomon.errors import DataError
+from gnomon.models.model import Model
+from gnomon.progress import OnProgress
+
+Verdict = Literal["human", "mixed", "machine"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """Boundaries count sentences: 3 means that the first three are a person's; 0 is all machine,
+    the number of sentences all human.
+    """
+
+    sentences: tuple[Sentence, ...]
+    probabilities: np.ndarray  # f64 [sentences], that each is a machine's
+    surprisals: np.ndarray  # f64 [sentences], mean −log p of its tokens, nats
+    expected: np.ndarray  # f64 [sentences], mean entropy: the surprisal a sample would have
+    posterior: np.ndarray  # f64 [sentences + 1], of each boundary
+    verdict: Verdict
+    boundary: int
+    interval: tuple[int, int]  # of boundaries, both ends included
+    coverage: float  # of such intervals
+    probability: float  # that there is any machine text
+    threshold: float  # that it had to reach
+    kinds: Mapping[str, float]  # who wrote the whole, if the head knows
+    notes: tuple[str, ...]  # in what the text is outside what was measured
+
+    @property
+    def character(self) -> int | None:
+        """Where in the text the machine begins; None if it does not."""
+        if self.boundary == len(self.sentences):
+            return None
+        return self.sentences[self.boundary].begin
+
+    def word(self, text: str) -> int | None:
+        """The same as the number of words before, as SemEval-2024 task 8C counts them."""
+        return None if self.character is None else len(text[: self.character].split())
+
+
+class Detector:
+    """A reading model and a head. Raises ModelError if they do not belong together."""
+
+    def __init__(
+        self, model: Model, head: Head | None = None, *, threads: int | None = None
+    ) -> None:
+        self.head = load_head() if head is None else head
+        self.head.require_fit(model)
+        self.model = model
+        self._reader = Reader(model, layers=self.head.probes.layers, threads=threads)
+
+    def detect(
+        self,
+        text: str | Sequence[str],
+        *,
+        threshold: float | None = None,
+        on_progress: OnProgress = lambda progress: None,
+    ) -> Detection:
+        """Where in `text` (a text, or its sentences) the machine took over. Raises DataError if it
+        has no words.
+        """
+        given = split_sentences(text) if isinstance(text, str) else _as_sentences(text)
+        forms = [(s, normal_form(s.text)) for s in given]
+        read = [(s, form) for s, form in forms if form]
+        if not read:
+            raise DataError("the text has no words; at least one sentence was expected")
+        sentences = tuple(s for s, _ in read)
+        normal = [form for _, form in read]
+        reading = self._reader.read(normal, on_progress=on_progress)
+        features = self.head.features(reading, normal)
+        posterior = self.head.boundary.posterior(features)
+        probability = 1.0 - float(posterior[-1])
+        threshold = self.head.threshold if threshold is None else threshold
+        boundary = len(sentences)
+        if probability >= threshold:
+            boundary = best_boundary(posterior[:-1])
+        notes = outside_measured(normal)
+        if self.model.name != self.head.reader:
+            notes.append(
+                f"Read with {self.model.name}; the figures are for {self.head.reader} as reader."
+            )
+        kinds = self.head.kinds
+        return Detection(
+            sentences=sentences,
+            probabilities=np.cumsum(posterior)[:-1],
+            surprisals=_means(-reading.log_probabilities, reading.starts),
+            expected=_means(reading.entropies, reading.starts),
+            posterior=posterior,
+            verdict="human"
+            if boundary == len(sentences)
+            else "machine"
+            if boundary == 0
+            else "mixed",
+            boundary=boundary,
+            interval=interval(given_machine(posterior), self.head.level),
+            coverage=self.head.coverage,
+            probability=probability,
+            threshold=threshold,
+            kinds={}
+            if kinds is None
+            else dict(zip(kinds.names, kinds.probabilities(features).tolist(), strict=True)),
+            notes=tuple(notes),
+        )
+
+
+def _as_sentences(texts: Sequence[str]) -> list[Sentence]:
+    """Sentences that were given one by one, placed as if a space parted them."""
+    found, begin = [], 0
+    for text in texts:
+        found.append(Sentence(begin=begin, end=begin + len(text), text=text))
+        begin += len(text) + 1
+    return found
+
+
+def _means(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    counts = np.maximum(np.diff(starts), 1)
+    return (sums[starts[1:]] - sums[starts[:-1]]) / counts

@@ -1,0 +1,100 @@
+"""What a head is worth on texts that it has not learned from.
+
+The task's own conventions (Kushnareva et al., arXiv 2311.08349): the first sentence is a person's
+and there is a boundary, so that accuracy, accuracy within one sentence and mean squared error
+compare the best of the n − 1 places within a text with the true one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from gnomon.detect.conformal import best_boundary, given_machine, interval
+from gnomon.detect.corpus import LabelledText
+from gnomon.detect.head import Head
+from gnomon.detect.training import ReadCorpus, human_parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundaryFigures:
+    accuracy: float
+    within_one: float
+    squared_error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    name: str
+    texts: int
+    accuracy: float | None  # None where there are no texts with a boundary
+    within_one: float | None
+    squared_error: float | None
+    coverage: float | None  # of the interval
+    interval: float | None  # boundaries in it, mean
+    recall: float | None  # of texts with machine sentences, at the threshold
+    human_texts: int
+    false_alarms: float | None  # share of them
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def compare(posteriors: Sequence[np.ndarray], boundaries: Sequence[int]) -> BoundaryFigures:
+    """Figures of the best place within each text, 1 … n − 1."""
+    guesses = np.array([1 + best_boundary(p[1:-1]) for p in posteriors])
+    errors = guesses - np.asarray(boundaries)
+    return BoundaryFigures(
+        accuracy=float((errors == 0).mean()),
+        within_one=float((np.abs(errors) <= 1).mean()),
+        squared_error=float((errors**2).mean()),
+    )
+
+
+def measure(head: Head, corpus: ReadCorpus, *, name: str) -> Figures:
+    features = corpus.features(head.probes)
+    mixed = [i for i, t in enumerate(corpus.texts) if 0 < t.boundary < len(t.sentences)]
+    posteriors = [head.boundary.posterior(features[i]) for i in mixed]
+    boundaries = [corpus.texts[i].boundary for i in mixed]
+    human = np.array(
+        [
+            1 - head.boundary.posterior(x)[-1]
+            for x in human_parts(corpus.features(head.probes), corpus.texts)
+        ]
+    )
+    found = compare(posteriors, boundaries) if mixed else None
+    spans = [interval(given_machine(p), head.level) for p in posteriors]
+    holds = [low <= b <= high for (low, high), b in zip(spans, boundaries, strict=True)]
+    return Figures(
+        name=name,
+        texts=len(mixed),
+        accuracy=found and found.accuracy,
+        within_one=found and found.within_one,
+        squared_error=found and found.squared_error,
+        coverage=float(np.mean(holds)) if mixed else None,
+        interval=float(np.mean([high - low + 1 for low, high in spans])) if mixed else None,
+        recall=float(np.mean([1 - p[-1] >= head.threshold for p in posteriors])) if mixed else None,
+        human_texts=human.size,
+        false_alarms=float((human >= head.threshold).mean()) if human.size else None,
+    )
+
+
+_KINDS: dict[str, Callable[[LabelledText], str]] = {
+    "domain": lambda text: text.domain,
+    "generator": lambda text: text.generator,
+    "p": lambda text: "" if text.p is None else f"{text.p:g}",
+}
+
+
+def measure_by_kind(head: Head, corpus: ReadCorpus) -> list[Figures]:
+    """All texts, then those of each domain, generator and p that the corpus names."""
+    figures = [measure(head, corpus, name="all")]
+    for kind, of in _KINDS.items():
+        names = sorted({of(text) for text in corpus.texts} - {""})
+        for name in names if len(names) > 1 else ():
+            part = corpus.where([of(text) == name for text in corpus.texts])
+            figures.append(measure(head, part, name=f"{kind} {name}"))
+    return figures

@@ -1,0 +1,94 @@
+"""Reads many texts once and keeps what was read, so that an interrupted run goes on.
+
+With a folder, every 50 texts make a file there, named by the model, its layers and the texts; a
+file that is damaged is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gnomon.detect.reader import Reader, Reading
+from gnomon.errors import OutputError
+from gnomon.progress import OnProgress, Progress
+
+_SHARD = 50  # texts a file
+
+
+def read_texts(
+    reader: Reader,
+    texts: Sequence[Sequence[str]],
+    *,
+    folder: Path | None = None,
+    on_progress: OnProgress = lambda progress: None,
+) -> Iterator[Reading]:
+    """A `Reading` for each text, whose pieces are given in their normal form; hidden states are
+    float16. Raises OutputError if the folder cannot be written.
+    """
+    for begin in range(0, len(texts), _SHARD):
+        on_progress(Progress(stage="reading texts", done=begin, total=len(texts)))
+        shard = texts[begin : begin + _SHARD]
+        path = None if folder is None else folder / f"{_key(reader, shard)}.npz"
+        found = _load(path) if path is not None and path.exists() else None
+        if found is None:
+            found = [_halved(reader.read(pieces)) for pieces in shard]
+            if path is not None:
+                _save(path, found)
+        yield from found
+
+
+def _key(reader: Reader, texts: Sequence[Sequence[str]]) -> str:
+    model = reader.model
+    about = [model.name, model.size_bytes, dict(model.provenance), reader.layers]
+    content = json.dumps([about, [list(pieces) for pieces in texts]], default=str)
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _halved(reading: Reading) -> Reading:
+    values = {field.name: getattr(reading, field.name) for field in fields(reading)}
+    return Reading(**values | {"states": reading.states.astype(np.float16)})
+
+
+def _save(path: Path, readings: Sequence[Reading]) -> None:
+    arrays: dict[str, Any] = {"texts": np.array([reading.pieces for reading in readings])}
+    for field in fields(Reading):
+        arrays[field.name] = np.concatenate([getattr(r, field.name) for r in readings])
+    temporary = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _load(path: Path) -> list[Reading] | None:
+    """What `_save` wrote; None if the file is damaged."""
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        found, piece, start, token = [], 0, 0, 0
+        for pieces in arrays.pop("texts"):
+            starts = arrays["starts"][start : start + pieces + 1]
+            at = slice(token, token + int(starts[-1]))
+            values = {
+                name: array[at]
+                for name, array in arrays.items()
+                if name not in ("starts", "states")
+            }
+            states = arrays["states"][piece : piece + pieces]
+            found.append(Reading(starts=starts, states=states, **values))
+            piece, start, token = piece + pieces, start + pieces + 1, at.stop
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return None
+    return found

@@ -1,0 +1,95 @@
+"""The verb itself, on a tiny model: answers, pages, training, and what it refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from made_texts import made_text
+
+from gnomon.cli import main
+
+
+@pytest.fixture
+def gnomon(capsys, monkeypatch, model, head, tmp_path):
+    head.save(tmp_path / "head.npz")
+    reading = ["--model", str(model.source), "--threads", "1", "--quiet"]
+    with_head = [*reading, "--head", str(tmp_path / "head.npz")]
+
+    def run(*arguments, stdin=b"", own_head=False):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        rest = reading if own_head else with_head
+        code = main(["detect", *map(str, arguments), *rest])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def text():
+    return " ".join(made_text(np.random.default_rng(9), 7, 4))
+
+
+def test_answer_and_page(gnomon, text, tmp_path):
+    page = tmp_path / "page.html"
+    code, out, _ = gnomon("-", "--threshold", 0, "--html", page, stdin=text.encode())
+    assert code == 0
+    assert "The machine takes over at sentence 5 of 7." in out
+    assert "takes over here" in page.read_text()
+
+
+def test_json_and_line_endings(gnomon, text, tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_bytes(text.replace(". ", ".\r\n", 2).replace(". ", ".\r", 1).encode())
+    code, out, _ = gnomon("text", path, "--json", "--threshold", 0)
+    answer = json.loads(out)
+    assert (code, answer["verdict"], answer["boundary"]) == (0, "mixed", 4)
+    assert answer["word"] == 28
+    assert len(answer["posterior"]) == len(answer["sentences"]) + 1
+    assert answer["interval"][0] <= 4 <= answer["interval"][1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b" \r\n \t", "is empty"),
+        (b"\xff\xfe\x00\x01", "not UTF-8"),
+        (b"GIF89a\x00\x01", "no text"),
+        (b"... !!", "no words"),
+    ],
+)
+def test_what_is_no_text(gnomon, content, message):
+    code, out, err = gnomon("-", stdin=content)
+    assert (code, out) == (4, "")
+    assert message in err
+
+
+def test_one_sentence_is_said_to_be_little(gnomon):
+    code, out, _ = gnomon("-", "--json", stdin=b"the moon at night.")
+    assert code == 0
+    assert any("One sentence" in note for note in json.loads(out)["notes"])
+
+
+def test_train_and_evaluate(gnomon, texts, tmp_path):
+    data = tmp_path / "texts.jsonl"
+    rows = [{"sentences": t.sentences, "boundary": t.boundary, "domain": t.domain} for t in texts]
+    data.write_text("\n".join(json.dumps(row) for row in rows))
+    cache = tmp_path / "read"
+    code, out, err = gnomon(
+        "train", data, "-o", tmp_path / "new.npz", "--cache", cache, "--json", own_head=True
+    )
+    assert code == 0, err
+    (figures,) = json.loads(out)["figures"]
+    assert figures["accuracy"] > 0.8
+    assert list(cache.iterdir())
+    code, out, _ = gnomon("evaluate", data, "--json")
+    assert [row["name"] for row in json.loads(out)["figures"]] == ["all", "domain a", "domain b"]
+    data.write_text("\n".join([*(json.dumps(row) for row in rows[:3]), '{"boundary": 1}']))
+    code, _, err = gnomon("train", data, "-o", tmp_path / "no.npz", own_head=True)
+    assert code == 4
+    assert "row 4" in err

@@ -1,0 +1,167 @@
+"""From a corpus to a head, from a head to an answer, on a tiny model."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from made_texts import made_text
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from gnomon.detect import BoundaryDetector, Detector, load_head
+from gnomon.detect.corpus import read_corpus
+from gnomon.detect.evaluation import measure, measure_by_kind
+from gnomon.detect.page import render_page
+from gnomon.detect.surface import surface_features
+from gnomon.errors import DataError, ModelError
+
+
+def test_a_head_finds_what_it_learned(head, corpus):
+    figures = measure(head, corpus.of_part("test"), name="test")
+    assert figures.texts > 25
+    assert figures.accuracy > 0.9
+    assert figures.coverage > 0.8
+    assert [each.name for each in measure_by_kind(head, corpus)] == ["all", "domain a", "domain b"]
+
+
+def test_parts_keep_openings_together(texts):
+    parts = [text.part for text in texts]
+    assert {"train", "validation", "test"} == set(parts)
+    assert 0.4 < parts.count("train") / len(parts) < 0.75
+
+
+def test_detect(head, model):
+    rng = np.random.default_rng(2)
+    text = " ".join(made_text(rng, 8, 5))
+    detector = Detector(model, head, threads=1)
+    found = detector.detect(text, threshold=0.0)
+    assert (found.verdict, found.boundary) == ("mixed", 5)
+    assert found.interval[0] <= 5 <= found.interval[1]
+    assert found.character == text.index(found.sentences[5].text)
+    assert found.word(text) == 35
+    assert found.probabilities[:4].max() < 0.5 < found.probabilities[6:].min()
+    human = detector.detect(text, threshold=1.0)
+    assert (human.verdict, human.boundary, human.character) == ("human", 8, None)
+    listed = detector.detect([s.text for s in found.sentences])
+    np.testing.assert_allclose(listed.posterior, found.posterior, atol=1e-6)
+    with pytest.raises(DataError, match="no words"):
+        detector.detect(" ... !")
+
+
+def test_a_saved_head_says_the_same(head, model, tmp_path):
+    head.save(tmp_path / "head.npz")
+    loaded = load_head(tmp_path / "head.npz")
+    text = " ".join(made_text(np.random.default_rng(1), 6, 2))
+    before, after = (Detector(model, h, threads=1).detect(text) for h in (head, loaded))
+    np.testing.assert_allclose(after.posterior, before.posterior, atol=5e-3)  # float16 on disk
+    assert (loaded.level, loaded.threshold) == (head.level, head.threshold)
+    assert dict(before.kinds).keys() == {"human", "digits"}
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "version", "infinite", "shape"])
+def test_what_is_no_head(head, tmp_path, damage):
+    path = tmp_path / "head.npz"
+    head.save(path)
+    if damage in ("cut", "text"):
+        path.write_bytes(path.read_bytes()[:500] if damage == "cut" else b"no head")
+    else:
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in file.files}
+        if damage == "version":
+            about = json.loads(str(arrays["head"])) | {"format": "gnomon detect head 0"}
+            arrays["head"] = np.array(json.dumps(about))
+        if damage == "infinite":
+            arrays["scale"] = arrays["scale"] * np.inf
+        if damage == "shape":
+            arrays["mean"] = arrays["mean"][:-1]
+        np.savez(path, **arrays)
+    with pytest.raises(DataError, match=r"head\.npz"):
+        load_head(path)
+
+
+def test_a_head_of_another_model(head, model, tmp_path):
+    head.save(tmp_path / "head.npz")
+    with np.load(tmp_path / "head.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    for name in ("probes_mean", "probes_directions"):
+        arrays[name] = np.tile(arrays[name], 2)
+    np.savez(tmp_path / "wide.npz", **arrays)
+    with pytest.raises(ModelError, match="train a head"):
+        Detector(model, load_head(tmp_path / "wide.npz"))
+
+
+def test_page(head, model):
+    text = " ".join(made_text(np.random.default_rng(4), 7, 3))
+    detector = Detector(model, head, threads=1)
+    found = detector.detect(text.replace("the", "<b>the</b>"), threshold=0.0)
+    page = render_page(found, name="<essay>", reader="tiny")
+    assert "<b>the" not in page
+    assert "&lt;b&gt;the" in page
+    assert "<essay>" not in page
+    assert f"sentence {found.boundary + 1} of 7" in page
+    assert "http" not in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("{", "row 2"),
+        ("[]", "an object"),
+        ('{"boundary": 1}', "neither"),
+        ('{"sentences": ["a."], "boundary": 2}', "there are 1 sentences"),
+        ('{"sentences": ["a."], "boundary": true}', "whole number"),
+        ('{"sentences": ["a.", 3], "boundary": 1}', "list of texts"),
+        ('{"sentences": ["..."], "boundary": 0}', "no words"),
+        ('{"text": "One two. Three.", "label": 9}', "there are 3 words"),
+        ('{"text": "One two."}', "neither"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path, row, message):
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"sentences": ["a.", "b."], "boundary": 1}\n' + row + "\n")
+    with pytest.raises(DataError, match="row 2") as raised:
+        read_corpus(path)
+    assert message in str(raised.value)
+
+
+def test_rows(tmp_path):
+    path = tmp_path / "texts.jsonl"
+    rows = [
+        {"sentences": ["A one.", "...", "B two."], "boundary": 2, "domain": "x"},
+        {"text": "One two. Three four. Five.", "label": 2},
+        {"text": "One two. Three four.", "label": -1},
+        {"sentences": ["A.", "B."], "boundary": None},
+    ]
+    path.write_text("\r\n".join(json.dumps(row) for row in rows))
+    first, second, third, fourth = read_corpus(path)
+    assert (first.sentences, first.boundary, first.domain) == (("A one.", "B two."), 1, "x")
+    assert (second.boundary, third.boundary, fourth.boundary) == (1, 2, 2)
+
+
+def test_estimator(model, texts):
+    detector = BoundaryDetector(
+        model=model, members=1, epochs=15, hidden=4, learning_rate=1e-2, threads=1
+    )
+    sentences = [list(text.sentences) for text in texts[:90]]
+    boundaries = [text.boundary for text in texts[:90]]
+    fitted = clone(detector).fit(sentences[:60], boundaries[:60])
+    assert fitted.score(sentences[60:], boundaries[60:]) > 0.7
+    table = fitted.predict_proba([" ".join(sentences[0]), sentences[1]])
+    np.testing.assert_allclose(table.sum(axis=1), 1.0)
+    with pytest.raises(DataError, match="text 1"):
+        clone(detector).fit(sentences[:2], [1, 99])
+
+
+def test_estimator_in_a_pipeline(texts):
+    surface = FunctionTransformer(lambda rows: [surface_features(row) for row in rows])
+    detector = BoundaryDetector(members=1, epochs=10, hidden=4, learning_rate=1e-2)
+    pipeline = Pipeline([("surface", surface), ("boundary", detector)])
+    scores = cross_val_score(
+        pipeline, [list(t.sentences) for t in texts], [t.boundary for t in texts], cv=3
+    )
+    assert scores.min() > 0.6

@@ -1,0 +1,102 @@
+"""What is read, against the logits; windows; what is kept on disk."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gnomon.detect import reader as reader_module
+from gnomon.detect.reader import Reader
+from gnomon.detect.readings import read_texts
+from gnomon.engine import Engine
+from gnomon.errors import DataError, ModelError
+
+PIECES = ["the moon at night.", "12 stars shine!", "is it 3?"]
+
+
+def test_expectations_are_those_of_the_logits(model):
+    reader = Reader(model, layers=(0, 1), threads=1)
+    reading = reader.read(PIECES)
+    ids = model.tokenizer.encode(" ".join(PIECES), add_special=False)
+    assert reading.starts[-1] == len(ids)
+    session = Engine(model, threads=1).session(128)
+    logits = session.forward_all(np.array([0, *ids], np.int32))[:-1].astype(np.float64)
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    p, at = np.exp(log_p), (np.arange(len(ids)), ids)
+    cold = 2 * log_p - np.log(np.exp(2 * log_p).sum(axis=1, keepdims=True))
+    mean = (p * log_p).sum(axis=1)
+    close = {"rtol": 1e-4, "atol": 1e-5}
+    np.testing.assert_allclose(reading.log_probabilities, log_p[at], **close)
+    np.testing.assert_allclose(reading.entropies, -mean, **close)
+    np.testing.assert_allclose(reading.variances, (p * log_p**2).sum(axis=1) - mean**2, **close)
+    np.testing.assert_allclose(reading.cold_probabilities, cold[at], **close)
+    np.testing.assert_array_equal(reading.ranks, (log_p > log_p[at][:, None]).sum(axis=1))
+
+
+def test_states_are_means_over_pieces(model):
+    last = model.config.num_layers - 1
+    reading = Reader(model, layers=(last,), threads=1).read(PIECES)
+    ids = model.tokenizer.encode(" ".join(PIECES), add_special=False)
+    hidden = Engine(model, threads=1).session(128).hidden(np.array([0, *ids], np.int32))[1:]
+    weight = model.weights.load("model.norm.weight")
+    for piece in range(len(PIECES)):
+        states = Reader(model, layers=(last,), threads=1).read(PIECES).states[piece, 0]
+        assert states.shape == (model.config.hidden_size,)
+    # One token alone: the final norm of its state is what `hidden` gives.
+    single = Reader(model, layers=(last,), threads=1).read(["t"]).states[0, 0]
+    normed = single / np.sqrt((single**2).mean() + 1e-5) * weight
+    first = (
+        Engine(model, threads=1)
+        .session(8)
+        .hidden(np.array([0, *model.tokenizer.encode("t", add_special=False)], np.int32))
+    )
+    np.testing.assert_allclose(normed, first[1], rtol=1e-3, atol=1e-4)
+    assert reading.states.shape == (3, 1, hidden.shape[1])
+
+
+def test_windows(model, monkeypatch):
+    """Within the first window nothing changes; a long text is read to its end in bounded steps."""
+    pieces = PIECES * 12
+    whole = Reader(model, layers=(1,), threads=1).read(pieces[:6])
+    monkeypatch.setattr(reader_module, "WINDOW", 40)
+    monkeypatch.setattr(reader_module, "OVERLAP", 10)
+    reading = Reader(model, layers=(1,), threads=1).read(pieces)
+    known = min(39, whole.starts[-1])
+    np.testing.assert_allclose(
+        reading.log_probabilities[:known], whole.log_probabilities[:known], rtol=1e-4, atol=1e-5
+    )
+    assert reading.log_probabilities.size == reading.starts[-1]
+    assert (reading.log_probabilities < 0).all()
+    assert np.isfinite(reading.states).all()
+    assert (np.abs(reading.states).sum(axis=(1, 2)) > 0).all()
+
+
+def test_a_folder_keeps_what_was_read(model, tmp_path, monkeypatch):
+    texts = [PIECES[: 1 + i % 3] for i in range(7)]
+    reader = Reader(model, layers=(0,), threads=1)
+    first = list(read_texts(reader, texts, folder=tmp_path))
+    (shard,) = tmp_path.iterdir()
+
+    def fail(*_):
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(Reader, "read", fail)
+    second = list(read_texts(reader, texts, folder=tmp_path))
+    monkeypatch.undo()
+    shard.write_bytes(shard.read_bytes()[:100])  # damaged: made anew
+    third = list(read_texts(reader, texts, folder=tmp_path))
+    for a, b, c in zip(first, second, third, strict=True):
+        for name in ("starts", "ranks", "states", "entropies"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+            np.testing.assert_array_equal(getattr(a, name), getattr(c, name))
+    assert [reading.pieces for reading in second] == [len(text) for text in texts]
+
+
+def test_misuse(model):
+    with pytest.raises(ModelError, match="has 2 layers"):
+        Reader(model, layers=(2,))
+    with pytest.raises(DataError, match="nothing to read"):
+        Reader(model).read([])
+    session = Engine(model, threads=1).session(8)
+    with pytest.raises(ValueError, match="must rise"):
+        session.observe(np.array([1, 2], np.int32), [1, 0])

@@ -1,0 +1,73 @@
+"""Sentences, their normal form, what lies outside the figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from gnomon.detect.limits import outside_measured
+from gnomon.detect.normal_form import bare_form, normal_form
+from gnomon.detect.sentences import split_sentences
+from gnomon.detect.surface import SURFACE_FEATURES, surface_features
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        ("Mr. J. Smith of the U.S. Army left at 5 p.m. sharp.", None),
+        ('"Go," he said. "Now!" She went.', ['"Go," he said.', '"Now!"', "She went."]),
+        ("First line\r\nof one.\r\rSecond. ", ["First line\r\nof one.", "Second."]),
+        ("It cost 3.50 in all. Yes.", ["It cost 3.50 in all.", "Yes."]),
+        ("Buy:\n- eggs\n- milk\n", ["Buy:", "- eggs", "- milk"]),
+        ("これは文です。次の文。", ["これは文です。", "次の文。"]),
+        ("no mark at all", None),
+        (" \n\t ", []),
+        ("Wait... What?!", ["Wait...", "What?!"]),
+    ],
+)
+def test_sentences(text: str, sentences: list[str] | None):
+    found = split_sentences(text)
+    assert [s.text for s in found] == ([text] if sentences is None else sentences)
+    assert all(text[s.begin : s.end] == s.text for s in found)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "He said, Don't go - it's late.",
+        "he said, \"Don’t go—it's late.",
+        " ``He said , Do n't go -- it 's late''",
+        "\"He said, Don't go – it's late..”",
+        ", he said,  don't go\u00a0— it's late",
+    ],
+)
+def test_traces_of_typesetting_are_gone(form: str):
+    assert normal_form(form).lower() == "he said, don't go - it's late."
+    assert normal_form(form)[0] == "H"
+
+
+def test_normal_form_is_its_own():
+    for text in ("Was it? Yes!", "A (small) thing.", "$5 is 50 % off.", "3.5 km"):
+        assert normal_form(normal_form(text)) == normal_form(text)
+    assert normal_form("What?!") == "What?"
+    assert normal_form(' "*** ') == ""
+    assert bare_form("“Don’t ask,” he said!") == "don't ask he said"
+
+
+def test_surface_sees_what_normal_form_takes_away():
+    clean, dirty = surface_features(["He left."]), surface_features(["he left"])
+    ends = SURFACE_FEATURES.index("ends with a mark")
+    assert (clean[0, ends], dirty[0, ends]) == (1, 0)
+    assert normal_form("he left") == normal_form("He left.")
+
+
+def test_what_was_not_measured_is_said():
+    english = ["He said that it was the best of all the days in his life."] * 8
+    assert outside_measured(english) == []
+    assert "One sentence" in outside_measured(english[:1])[0]
+    assert "12 sentences" not in " ".join(outside_measured(english))
+    assert "12" in outside_measured(english + english[:4])[0]
+    assert "few" in outside_measured(english[:3])[0]
+    assert "Cyrillic" in outside_measured(["Он сказал, что это был лучший день."] * 8)[0]
+    german = ["Er sagte, dass dies der schönste Tag seines ganzen Lebens gewesen sei."] * 8
+    assert "English" in outside_measured(german)[0]
