@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,18 @@ def test_a_proof_goes_through_a_file(gnomon, files: dict[str, str], tmp_path: Pa
     assert "step" in run.stderr
     file.write_text(proof[:50], encoding="utf-8")
     assert gnomon("geometry", "check", str(file)).exit_code == 4
+
+
+def test_a_proof_for_some_configurations_is_no_more_when_checked(
+    gnomon, files: dict[str, str], tmp_path: Path
+):
+    file = tmp_path / "proof.json"
+    file.write_text(gnomon("geometry", "solve", files["partly"], "--format", "json").stdout)
+    run = gnomon("geometry", "check", str(file))
+    assert run.exit_code == 9
+    assert "for some configurations" in run.stdout
+    answer = json.loads(gnomon("geometry", "check", str(file), "--json").stdout)
+    assert (answer["accepted"], answer["is_every_configuration"]) == (True, False)
 
 
 def test_other_formats(gnomon, files: dict[str, str], tmp_path: Path):

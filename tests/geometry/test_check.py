@@ -152,3 +152,19 @@ def test_the_intercept_theorem_needs_two_lines():
 )
 def test_what_is_the_same(one: str, other: str, are_same: bool):
     assert same(statement(one), statement(other)) == are_same
+
+
+def test_shares_of_a_turn_too_fine_for_a_diagram_to_tell_apart():
+    # 60.0001° is true up to the diagrams' tolerance; 1/N and 1 - 1/N of one equation leave it open.
+    problem = Problem.parse("a b = segment a b; x = s_angle a b x 60 ? aconst b a b x 60.0001")
+    share = Fraction(1, 1_800_000)
+    steps = (
+        ProofStep(conclusion=statement("aconst b a b x 60"), rule="given", premises=()),
+        ProofStep(
+            conclusion=statement("aconst b a b x 600001/10000"),
+            rule="directions",
+            premises=(Term(0, 0, share), Term(0, 0, 1 - share)),
+        ),
+    )
+    with pytest.raises(ProofRejected, match="too small"):
+        check(Proof(steps=steps), problem, [draw(problem, seed=seed) for seed in (1, 2)])

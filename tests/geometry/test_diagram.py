@@ -88,3 +88,13 @@ def test_every_predicate_is_tested():
 def test_four_points_of_a_line_are_on_no_circle():
     line = {"a": 0j, "b": 1 + 0j, "c": 2 + 0j, "d": 3 + 0j}
     assert not holds(statement("cyclic a b c d"), line)
+
+
+def test_sixty_points_of_a_circle_are_drawn():
+    text = "; ".join(f"p{number} = on_circle p{number} o a" for number in range(56))
+    problem = Problem.parse(f"a b c = triangle a b c; o = circumcenter o a b c; {text}")
+    for seed in range(3):
+        places = list(draw(problem, seed=seed).values())
+        gaps = [abs(one - other) for i, one in enumerate(places) for other in places[:i]]
+        assert len(places) == 60
+        assert min(gaps) >= 1e-2

@@ -167,3 +167,15 @@ def test_marked_places_choose_the_configuration():
 
 def test_statements_with_numbers_are_read_back():
     assert statement("rconst a b c d 1/2") == Statement("rconst", tuple("abcd"), (Fraction(1, 2),))
+
+
+def test_a_triangle_centre_without_its_number():
+    raw = ggb(*TRIANGLE, command("TriangleCenter", "A;B;C", "D"))
+    with pytest.raises(DataError, match="does not know GeoGebra's TriangleCenter"):
+        read_problem(raw)
+
+
+def test_a_drawing_with_too_many_points_is_refused_at_once():
+    raw = ggb(*(point(f"P{number}", number, 0) for number in range(65)))
+    with pytest.raises(DataError, match="more than 64 points"):
+        read_problem(raw)

@@ -139,25 +139,32 @@ def check(
     """Check a proof again, without the engine that found it.
 
     Every step must follow by its rule, with algebra done in fractions, and be true in fresh
-    diagrams. A refused proof ends with exit code 4, and the step is named.
+    diagrams. A refused proof ends with exit code 4, and the step is named. Exit code 9: it is
+    accepted, and in a diagram of another configuration its goal is false.
 
     Example: gnomon geometry solve problem.txt --format json | gnomon geometry check -
     """
     from gnomon.geometry import certificate
+    from gnomon.geometry.configuration import find_counterexample
 
     proof, problem = certificate.read(read_text(file))
     pictures = certificate.verify(proof, problem, seed=seed)
+    is_every = find_counterexample(problem, seed=seed + 1) is None
     if as_json:
         print_json(
             {
                 "accepted": True,
+                "is_every_configuration": is_every,
                 "goal": str(problem.goal),
                 "steps": len(proof.steps),
                 "diagrams": pictures,
             }
         )
     else:
-        print(f"Accepted: {len(proof.steps)} steps, checked in {pictures} fresh diagrams.")
+        where = "" if is_every else " for some configurations, false in others"
+        print(f"Accepted{where}: {len(proof.steps)} steps, checked in {pictures} fresh diagrams.")
+    if not is_every:
+        raise typer.Exit(EXIT_PROVED_IN_PART)
 
 
 @app.command("generate")

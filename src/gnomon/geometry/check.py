@@ -21,6 +21,8 @@ from gnomon.geometry.rules import RULE_CHECKS, is_between, same
 
 _NOT_DEGENERATE = {"diff", "ncoll", "npara", "nperp"}
 _TOLERANCE = 1e-6  # fresh diagrams are as exact as others; what is wrong is wrong by far more
+# A diagram tells 1/1000 of a half turn from 0 by far; it could not, near the tolerance.
+_MOST_PARTS = 1000
 
 
 class ProofRejected(DataError):
@@ -131,6 +133,8 @@ def _algebra_fault(step: ProofStep, earlier: Sequence[ProofStep]) -> str:
     if rest:
         return "the combination does not give the conclusion"
     parts_of_turn = least_common_denominator(factor for factor, _ in parts)
+    if step.rule == "directions" and parts_of_turn > _MOST_PARTS:
+        return f"it leaves parts of a turn open that are too small to see: 1/{parts_of_turn}"
     if (constant * parts_of_turn).denominator != 1:
         return "the combination gives another constant"
     return ""

@@ -20,6 +20,7 @@ from gnomon.geometry.loci import Circle, Locus, lies_on, meet, nearest
 from gnomon.geometry.predicates import TOLERANCE, Statement, cross, dot, holds
 
 _TRIES = 60
+_MOVES = 4  # of a point that falls together with another one, before the figure is drawn anew
 _NEAREST = 1e-2  # two points closer than this, or lines at a smaller sine, are drawn anew
 _FURTHEST = 40.0
 _SHAKE = 0.04  # how far from its marked place a point is drawn, the figure being about 2 wide
@@ -41,7 +42,7 @@ def draw(problem: Problem, *, seed: int, choice: int = 0) -> Diagram:
         at: Diagram = {}
         try:
             for clause in problem.clauses:
-                at.update(_place(clause, at, rng, choices, places))
+                at.update(_place_apart(clause, at, rng, choices, places))
             return at
         except (ArithmeticError, ValueError) as error:
             placed = len(at)
@@ -74,6 +75,26 @@ def _scaled(places: Mapping[str, complex]) -> Diagram:
     middle = sum(places.values()) / len(places)
     size = max(abs(place - middle) for place in places.values()) or 1.0
     return {point: (place - middle) / size for point, place in places.items()}
+
+
+class _TooNear(ArithmeticError):
+    """A point falls together with another one, or far away."""
+
+
+def _place_apart(
+    clause: Clause, at: Diagram, rng: Random, choices: Random, places: Mapping[str, complex]
+) -> Diagram:
+    """The new points of a clause; one that is free is moved until it is apart from the others."""
+    choice = choices.getstate()
+    for _ in range(_MOVES):
+        before = rng.getstate()
+        try:
+            return _place(clause, at, rng, choices, places)
+        except _TooNear:
+            if rng.getstate() == before:
+                raise  # nothing of it is free
+            choices.setstate(choice)
+    return _place(clause, at, rng, choices, places)
 
 
 def _place(
@@ -110,7 +131,7 @@ def _place(
         raise ArithmeticError("over-constrained: no point satisfies all of it")
     apart = [p for p in on_all if _is_apart(p, at)]
     if not apart:
-        raise ArithmeticError("the point falls together with another one, or far away")
+        raise _TooNear("the point falls together with another one, or far away")
     number = choices.randrange(len(apart))
     chosen = min(apart, key=lambda p: _gap(p, marked)) if marked else apart[number]
     names = (str(clause.steps[0].binding[name]) for name in clause.steps[0].construction.new)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from gnomon.errors import DataError
-from gnomon.geometry.language import Problem, ProblemError
+from gnomon.geometry.language import MOST_POINTS, Problem, ProblemError
 
 _MOST_BYTES = 8_000_000  # of geogebra.xml; a drawing of 64 points has about a hundred thousand
 
@@ -144,6 +144,8 @@ class _Reader:
 
     def _clause(self, label: str, *conditions: str) -> None:
         """A new point and what it satisfies."""
+        if len(self._names) == MOST_POINTS:
+            raise DataError(f"the GeoGebra file has more than {MOST_POINTS} points")
         name = re.sub(r"[^A-Za-z0-9']", "", label).lower()
         if not name or not name[0].isalpha() or name in self._names.values():
             name = f"p{len(self._names) + 1}"
@@ -209,8 +211,11 @@ class _Reader:
                 *self._points(inputs[:1]), *self._points(self._ends(inputs[1]))[:2]]  # fmt: skip
             form = "mirror" if kinds == "PP" else "reflect"
             self._clause(new, f"{form} {{x}} {' '.join(ends)}")
-        elif name == "TriangleCenter" and kinds[:3] == "PPP" and inputs[3] in _TRIANGLE_CENTRES:
-            form = _TRIANGLE_CENTRES[inputs[3]]
+        elif (
+            name == "TriangleCenter"
+            and kinds[:3] == "PPP"
+            and (form := _TRIANGLE_CENTRES.get("".join(inputs[3:])))
+        ):
             self._clause(new, f"{form} {{x}} {' '.join(self._points(inputs[:3]))}")
         else:
             raise DataError(
