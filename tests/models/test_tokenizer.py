@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -204,3 +206,23 @@ def test_roles_may_be_objects():
 def test_damaged_metadata_names_the_file():
     with pytest.raises(ModelError, match=r"^x\.gguf: "):
         gguf_tokenizer(Metadata({"tokenizer.ggml.model": 5}, source="x.gguf"))
+
+
+def test_others_go_on_while_a_long_text_is_encoded(byte_level):
+    span: list[float] = []
+
+    def encode():
+        span.append(time.monotonic())
+        byte_level.encode("the" * 200_000)
+        span.append(time.monotonic())
+
+    thread = threading.Thread(target=encode)
+    thread.start()
+    ticks = []
+    while thread.is_alive():
+        time.sleep(0.001)
+        ticks.append(time.monotonic())
+    begin, end = span
+    assert end - begin > 0.05
+    # A thread that holds Python's lock lets nobody tick before it is done.
+    assert any(begin < tick < begin + 0.75 * (end - begin) for tick in ticks)

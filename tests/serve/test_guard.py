@@ -68,6 +68,16 @@ def test_only_other_machines_need_a_key():
             ServeSettings(host=host)
 
 
+@pytest.mark.parametrize(
+    "origin",
+    ["friend.example", "https://friend.example/", "https://Friend.example", "*", "http://[::1", ""],
+)
+def test_an_origin_that_no_browser_sends_is_refused(origin):
+    ServeSettings(allowed_origins=("https://friend.example", "http://[::1]:3000"))
+    with pytest.raises(UsageError, match="--allow-origin"):
+        ServeSettings(allowed_origins=(origin,))
+
+
 def test_the_command_refuses_before_it_reads_a_model():
     run = subprocess.run(
         [sys.executable, "-m", "gnomon", "serve", "no such model", "--host", "0.0.0.0"],
@@ -116,7 +126,8 @@ def test_foreign_pages_are_refused(tiny_server):
     assert answer.status_code == 403
     assert "access-control-allow-origin" not in answer.headers
     assert post(tiny_server, origin=tiny_server.address).status_code == 200
-    assert post(tiny_server, origin="null").status_code == 403
+    for origin in ("null", "http://[::1", "x"):
+        assert post(tiny_server, origin=origin).status_code == 403
 
 
 def test_a_page_that_was_let_in(locked):
@@ -171,6 +182,31 @@ def test_too_much_and_nonsense_are_refused(tiny_server, body):
         )
     assert answer.status_code == 400, answer.text
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param", "message"),
+    [
+        (
+            "chat/completions",
+            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            "messages.0.content.0.type",
+            "'text'",
+        ),
+        ("chat/completions", {**HELLO, "stop": ["a", ""]}, "stop.1", "at least 1 character"),
+        ("chat/completions", {**HELLO, "tool_choice": "must"}, "tool_choice", "'required'"),
+        ("chat/completions", {"messages": [{}]}, "messages.0.role", "required"),
+        ("completions", {"prompt": [5, -1]}, "prompt.1", "greater than or equal to 0"),
+        ("embeddings", {"input": ["a"] * 257}, "input", "at most 256 items"),
+        ("embeddings", {"input": 5}, "input", "valid string"),
+    ],
+)
+def test_what_is_wrong_is_named_in_the_requests_own_words(tiny_server, path, body, param, message):
+    answer = post(tiny_server, body, f"/v1/{path}")
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["param"] == param
+    assert message in error["message"]
 
 
 def test_a_form_is_not_json(tiny_server):

@@ -179,11 +179,20 @@ def test_a_server_that_refuses_is_quoted(open_page):
     say(page, "Hello")
     expect(page.get_by_role("alert").filter(has_text="cannot be reached")).to_be_visible()
     page.unroute("**/v1/chat/completions")
+    page.get_by_role("button", name="Regenerate").click()  # what was asked is asked once more
+    answered(page)
+    expect(page.locator(".figures").last).to_contain_text("token")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator(".user")).to_have_count(1)
+    expect(page.locator(".assistant")).to_have_count(1)
 
 
 def test_a_key_is_asked_for_once(open_page, tiny):
     with serving(tiny, "--threads", 1, "--api-key", "sesame") as server:
         page = open_page(server, is_refused=True)
+        expect(page.get_by_label("API key")).to_be_visible()
+        for _ in range(3):  # nobody gets past it
+            page.keyboard.press("Escape")
         page.get_by_label("API key").fill("wrong")
         page.get_by_role("button", name="Use it").click()
         expect(page.get_by_role("alert").filter(has_text="not known")).to_be_visible()

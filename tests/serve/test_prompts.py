@@ -73,6 +73,10 @@ def test_a_template_without_gets_them_in_words():
             role="assistant",
             tool_calls=[{"id": "1", "function": {"name": "w", "arguments": "no JSON"}}],
         ),
+        Message(
+            role="assistant",
+            tool_calls=[{"id": "1", "function": {"name": "w", "arguments": "[" * 100_000}}],
+        ),
     ],
 )
 def test_messages_that_contradict_themselves_are_refused(message):

@@ -64,7 +64,8 @@ class Tokenizer:
         if not isinstance(text, str):
             raise UsageError(f"the text to encode is {type(text).__name__}; a str was expected")
         try:
-            return self._backend.encode(text, add_special_tokens=add_special).ids
+            # Only the backend's batches let other threads go on.
+            return self._backend.encode_batch_fast([text], add_special_tokens=add_special)[0].ids
         except (UnicodeError, TypeError) as error:
             raise DataError(
                 "the text has lone surrogates, which are not Unicode characters: decode the file "

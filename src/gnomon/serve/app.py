@@ -28,6 +28,7 @@ from gnomon.serve.guard import Guard
 from gnomon.serve.responses import JobResponse
 from gnomon.serve.scheduler import DrainingError, QueueFullError
 from gnomon.serve.service import Asker, ModelNotFoundError, Service
+from gnomon.serve.validation import first_trouble
 from gnomon.serve.wire import ChatRequest, CompletionRequest, EmbeddingRequest
 from gnomon.serve.writers import ChatWriter, CompletionWriter, EmbeddingWriter
 
@@ -238,9 +239,8 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part != "body")
-        return error_response(400, f"{where or 'body'}: {first['msg']}", param=where or None)
+        where, message = first_trouble(error)
+        return error_response(400, f"{where or 'body'}: {message}", param=where or None)
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:

@@ -156,7 +156,10 @@ def _name(host: str) -> str:
 
 
 def _is_same_origin(origin: str, host: str) -> bool:
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # brackets that hold no address
+        return False
     return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
 
 

@@ -95,7 +95,7 @@ def _with_instructions(
 def _require_json(arguments: str) -> None:
     try:
         value = json.loads(arguments or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"the arguments of a tool call are not JSON: {error}") from error
     if not isinstance(value, dict):
         raise DataError("the arguments of a tool call are no JSON object")

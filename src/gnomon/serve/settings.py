@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 from gnomon.errors import UsageError
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -33,6 +35,13 @@ class ServeSettings:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected more than 0.")
         if any(not key or not key.isascii() or not key.isprintable() for key in self.api_keys):
             raise UsageError("An API key is empty or not printable ASCII; choose another one.")
+        for origin in self.allowed_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise UsageError(
+                    f"--allow-origin {origin!r} is no origin as browsers send it; expected a "
+                    "scheme and a name in lower case, with a port if it is not the scheme's, and "
+                    "nothing behind: https://example.org or http://localhost:3000."
+                )
         if not is_loopback(self.host) and not self.api_keys:
             raise UsageError(
                 f"{self.host} can be reached from other machines, and no key is asked for: give "

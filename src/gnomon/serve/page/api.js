@@ -61,7 +61,8 @@ function askForKey(wasWrong) {
       },
       { once: true },
     );
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    // Escape closes it whatever we say; without a key there is nothing behind it.
+    dialog.onclose = () => asking && dialog.showModal();
     dialog.showModal();
   });
   return asking;

@@ -135,8 +135,9 @@ class Chat {
   }
 
   _regenerate() {
-    if (this._running || this._turns.at(-1)?.role !== "assistant") return;
-    this._drop();
+    if (this._running || !this._turns.length) return;
+    for (const failed of this._list.querySelectorAll(".failed")) failed.remove();
+    if (this._turns.at(-1).role === "assistant") this._drop();
     this._answer();
   }
 
@@ -192,6 +193,7 @@ class Chat {
   /** An answer that never came is not a part of the conversation; its error stays to be read. */
   _dropEmpty(turn) {
     this._turns = this._turns.filter((other) => other !== turn);
+    turn.item.classList.add("failed");
   }
 
   // -------------------------------------------------------------------------------- showing
@@ -236,7 +238,7 @@ class Chat {
     this._empty.hidden = this._list.childElementCount > 0;
     this._send.hidden = isRunning;
     this._stop.hidden = !isRunning;
-    this._again.disabled = isRunning || this._turns.at(-1)?.role !== "assistant";
+    this._again.disabled = isRunning || !this._turns.length;
     this._clear.disabled = isRunning || this._list.childElementCount === 0;
     if (hadFocus) this._input.focus();
   }
