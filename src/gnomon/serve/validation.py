@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from fastapi.exceptions import RequestValidationError
 
@@ -30,10 +30,10 @@ def _place(trouble: Any, body: Any) -> tuple[str | int, ...]:
     place: list[str | int] = []
     for number, part in enumerate(parts[1:], start=2):
         is_missing = trouble["type"] == "missing" and number == len(parts)
-        is_key = isinstance(body, dict) and part in body
-        is_index = isinstance(body, list) and isinstance(part, int) and part < len(body)
-        if is_key or is_index:
-            body = body[part]
+        if (isinstance(body, dict) and part in body) or (
+            isinstance(body, list) and isinstance(part, int) and part < len(body)
+        ):
+            body = cast(Any, body)[part]
         elif not is_missing:
             continue
         place.append(part)
