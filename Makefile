@@ -113,7 +113,7 @@ $(STAMPS)/dev: $(STAMPS)/venv pyproject.toml constraints.txt
 $(STAMPS)/browser: $(STAMPS)/venv
 	@command -v chromium chromium-browser google-chrome > /dev/null \
 	  || { command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ] && echo '== browser' \
-	    && apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium > /dev/null; } \
+	    && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium > /dev/null; } \
 	  || { echo 'the page is tested in Chromium; on Debian: apt install chromium' >&2; exit 1; }
 	@touch $@
 
