@@ -25,6 +25,7 @@ from gnomon.serve.answers import (
 from gnomon.serve.documentation import documentation_page
 from gnomon.serve.errors import error_response
 from gnomon.serve.guard import Guard
+from gnomon.serve.preparation import TimeLimitError
 from gnomon.serve.responses import JobResponse
 from gnomon.serve.scheduler import DrainingError, QueueFullError
 from gnomon.serve.service import Asker, ModelNotFoundError, Service
@@ -39,6 +40,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         401: "The API key is missing or wrong.",
         403: "Asked under a foreign name, or from a foreign page.",
         404: "There is no such model.",
+        408: "The request took too long to arrive.",
         413: "The request is too large.",
         429: "Too many requests wait; Retry-After says when to come again.",
         500: "The model computed what is no number, or the server has a bug.",
@@ -237,6 +239,10 @@ def _add_errors(app: FastAPI) -> None:
             headers={"retry-after": "10"},
         )
 
+    @app.exception_handler(TimeLimitError)
+    async def time_is_up(request: Request, error: TimeLimitError) -> Response:
+        return error_response(504, str(error), kind="server_error", code="time_limit")
+
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         where, message = first_trouble(error)
@@ -245,12 +251,6 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
         return error_response(error.status_code, str(error.detail), headers=error.headers)
-
-    @app.exception_handler(Exception)
-    async def bug(request: Request, error: Exception) -> Response:
-        return error_response(
-            500, "the server failed; its log says why", kind="server_error", code="internal"
-        )
 
 
 def _leave_out_422(app: FastAPI) -> None:

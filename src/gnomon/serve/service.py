@@ -1,7 +1,7 @@
 """`Service`: a model, its scheduler, and the way from a request to texts that are worked on.
 
-What takes long in preparing a request (templates, tokens, grammars) is done in a thread, so that
-the event loop goes on.
+What takes long in preparing a request (templates, tokens, grammars) is done by `Preparation`, so
+that the event loop goes on.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +20,20 @@ from gnomon.serve.generation import GenerationOptions, GenerationWork
 from gnomon.serve.grammar import GrammarMaker, Matcher
 from gnomon.serve.mailbox import Mailbox
 from gnomon.serve.metrics import Metrics
+from gnomon.serve.preparation import Preparation
 from gnomon.serve.prompts import chat_prompt
 from gnomon.serve.scheduler import Scheduler
+from gnomon.serve.schema_limits import require_small
 from gnomon.serve.settings import ServeSettings
 from gnomon.serve.tool_forms import ToolForm, allow_calls, form_of, require_call
 from gnomon.serve.wire import (
     ChatRequest,
     CompletionRequest,
     EmbeddingRequest,
+    JsonObject,
     NamedTool,
     Sampling,
+    Tool,
 )
 from gnomon.serve.work import EmbeddingWork, Work
 from gnomon.token_ids import as_token_ids
@@ -140,6 +144,7 @@ class Service:
             max_waiting=settings.max_waiting,
             metrics=self.metrics,
         )
+        self.preparation = Preparation(self.scheduler)
         self.created = int(time.time())
         self._vocab_size = engine.config.vocab_size
         self._grammars = GrammarMaker(tokenizer, vocab_size=self._vocab_size)
@@ -174,18 +179,19 @@ class Service:
             raise ModelNotFoundError(f"there is no model {name!r} here; there is {known}")
 
     async def chat(self, request: ChatRequest, asker: Asker) -> Job:
-        """Raises GnomonError for what cannot be answered, QueueFullError and DrainingError for what
-        cannot be answered now. So do the next two.
+        """Raises GnomonError for what cannot be answered; QueueFullError, DrainingError and
+        TimeLimitError for what cannot be answered now. So do the next two.
         """
-        return self._submit(await asyncio.to_thread(self._prepare_chat, request, asker))
+        return await self._begin(lambda: self._prepare_chat(request, asker), asker)
 
     async def complete(self, request: CompletionRequest, asker: Asker) -> Job:
-        return self._submit(await asyncio.to_thread(self._prepare_completion, request, asker))
+        return await self._begin(lambda: self._prepare_completion(request, asker), asker)
 
     async def embed(self, request: EmbeddingRequest, asker: Asker) -> Job:
-        return self._submit(await asyncio.to_thread(self._prepare_embedding, request, asker))
+        return await self._begin(lambda: self._prepare_embedding(request, asker), asker)
 
-    def _submit(self, works: Sequence[Work]) -> Job:
+    async def _begin(self, prepare: Callable[[], list[Work]], asker: Asker) -> Job:
+        works = await self.preparation.run(prepare, deadline_s=asker.deadline_s)
         job = Job(works, self.scheduler, self.metrics)
         self.scheduler.submit(works)
         self._jobs.update(dict.fromkeys(works, job))
@@ -207,6 +213,7 @@ class Service:
     def _prepare_chat(self, request: ChatRequest, asker: Asker) -> list[Work]:
         self.require_model(request.model)
         tools = [] if request.tool_choice == "none" else list(request.tools or [])
+        require_small(_schemas(request, tools))
         prompt = chat_prompt(self.tokenizer, request.messages, tools=tools, form=self._tool_form)
         if request.top_logprobs and not request.logprobs:
             raise UsageError("top_logprobs needs logprobs: true")
@@ -240,6 +247,11 @@ class Service:
 
     def _prepare_embedding(self, request: EmbeddingRequest, asker: Asker) -> list[Work]:
         self.require_model(request.model)
+        width = self.model.config.hidden_size
+        if request.dimensions is not None and request.dimensions > width:
+            raise UsageError(
+                f"dimensions is {request.dimensions}; this model's embeddings have {width}"
+            )
         works: list[Work] = []
         for prompt in self._prompts(request.input):
             self._require_fit(prompt, limit=self.settings.context)
@@ -347,13 +359,23 @@ class Service:
             raise UsageError(f"the request asks for {len(works)} texts; at most {most} are taken")
 
 
+def _schemas(request: ChatRequest, tools: Sequence[Tool]) -> list[JsonObject]:
+    """All JSON schemas of a request."""
+    form = request.response_format
+    answer = None if form is None or form.json_schema is None else form.json_schema.schema_
+    given = [answer, *(tool.function.parameters for tool in tools)]
+    return [schema for schema in given if schema is not None]
+
+
 def _sampling(request: Sampling) -> SamplingOptions:
     """Nothing said means what it means to OpenAI: the model's probabilities as they are."""
     seed = secrets.randbits(48) if request.seed is None else request.seed % 2**64
+    temperature = 1.0 if request.temperature is None else request.temperature
     return SamplingOptions(
-        temperature=1.0 if request.temperature is None else request.temperature,
+        # The smallest set with any probability holds the likeliest token alone.
+        temperature=0.0 if request.top_p == 0 else temperature,
         top_k=request.top_k or None,
-        top_p=None if request.top_p in (None, 1) else request.top_p,
+        top_p=None if request.top_p in (None, 0, 1) else request.top_p,
         min_p=request.min_p or None,
         repetition_penalty=request.repetition_penalty or 1.0,
         seed=seed,

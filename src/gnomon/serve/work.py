@@ -64,6 +64,14 @@ class Work(ABC):
     def read_alone(self, session: Session, rows: int) -> Sequence[Event]:
         """Read up to `rows` tokens of the prompt."""
 
+    def guess(self) -> Sequence[int]:
+        """Tokens that may come next, for `read_guess`; none where nothing speaks for any."""
+        return []
+
+    def read_guess(self, session: Session, guess: Sequence[int]) -> Sequence[Event]:
+        """Read what was chosen last and `guess` in one call, and go on as far as it was right."""
+        raise AssertionError("nothing was guessed")
+
     @abstractmethod
     def next_tokens(self, rows: int) -> np.ndarray:
         """What is to be read next, int32 [1 … rows]: the prompt, then what was chosen."""
