@@ -4,11 +4,9 @@ Three questions, each asked by turns: what a token costs more through HTTP than 
 much more eight clients get than one, and how long the first byte takes. llama.cpp's figures are of
 the model it is given, in its own form, so they are ratios of whole systems on one machine.
 
-    python benchmarks/serve.py out/smollm2-2bit --peer-model model.gguf [--peer-server llama-server]
-        [--soak 60] [--keep]
+    python benchmarks/serve.py out/smollm2-2bit --peer-model model.gguf [--soak 60] [--keep]
 
-Without --peer-server, `python -m llama_cpp.server` is taken, which is in
-`llama-cpp-python[server]`.
+llama-server is built from source (benchmarks/llama_cpp.py) unless --peer-server names one.
 """
 
 from __future__ import annotations
@@ -32,6 +30,7 @@ from pathlib import Path
 
 from gnomon.engine import Engine, generate
 from gnomon.models import open_model, require_tokenizer
+from llama_cpp import build_tools
 from record import print_table, publish
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "serve"))
@@ -174,17 +173,14 @@ def ours(model: str, threads: int, slots: int) -> contextmanager:
 
 
 def theirs(options: argparse.Namespace, threads: int, slots: int) -> contextmanager:
-    """llama.cpp's server; `ignore_eos` is its own word, the Python one takes a logit_bias."""
+    """llama.cpp's own server; `ignore_eos` is its own word."""
     if options.peer_model is None:
         return nullcontext()
+    server = options.peer_server or build_tools().folder / "llama-server"
     port = _free_port()
-    if options.peer_server is not None:
-        command = [str(options.peer_server), "-m", str(options.peer_model), "--port", str(port)]
-        command += ["-t", str(threads), "-np", str(slots), "-c", str(2048 * slots)]
-        return running("llama-server", command, port, {"ignore_eos": True})
-    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(options.peer_model)]
-    command += ["--port", str(port), "--n_threads", str(threads), "--n_ctx", "2048"]
-    return running("llama_cpp.server", command, port, {"logit_bias": {"0": -100, "2": -100}})
+    command = [str(server), "-m", str(options.peer_model), "--port", str(port)]
+    command += ["-t", str(threads), "-np", str(slots), "-c", str(2048 * slots)]
+    return running("llama-server", command, port, {"ignore_eos": True})
 
 
 def compare(peers: Sequence[Peer], bare: Bare, *, tokens: int, rounds: int, clients: int) -> dict:
