@@ -18,6 +18,7 @@ from gnomon.detect.conformal import best_boundary, given_machine, interval
 from gnomon.detect.head import Head, load_head
 from gnomon.detect.limits import outside_measured
 from gnomon.detect.normal_form import normal_form
+from gnomon.detect.passage import Reading
 from gnomon.detect.reader import Reader
 from gnomon.detect.sentences import Sentence, split_sentences
 from gnomon.errors import DataError
@@ -80,48 +81,61 @@ class Detector:
         """Where in `text` (a text, or its sentences) the machine took over. Raises DataError if it
         has no words.
         """
-        given = split_sentences(text) if isinstance(text, str) else _as_sentences(text)
-        forms = [(s, normal_form(s.text)) for s in given]
-        read = [(s, form) for s, form in forms if form]
-        if not read:
-            raise DataError("the text has no words; at least one sentence was expected")
-        sentences = tuple(s for s, _ in read)
-        normal = [form for _, form in read]
-        reading = self._reader.read(normal, on_progress=on_progress)
-        features = self.head.features(reading, normal)
-        posterior = self.head.boundary.posterior(features)
-        probability = 1.0 - float(posterior[-1])
-        threshold = self.head.threshold if threshold is None else threshold
-        boundary = len(sentences)
-        if probability >= threshold:
-            boundary = best_boundary(posterior[:-1])
-        notes = outside_measured(normal)
-        if self.model.name != self.head.reader:
-            notes.append(
-                f"Read with {self.model.name}; the figures are for {self.head.reader} as reader."
-            )
-        kinds = self.head.kinds
-        return Detection(
-            sentences=sentences,
-            probabilities=np.cumsum(posterior)[:-1],
-            surprisals=_means(-reading.log_probabilities, reading.starts),
-            expected=_means(reading.entropies, reading.starts),
-            posterior=posterior,
-            verdict="human"
-            if boundary == len(sentences)
-            else "machine"
-            if boundary == 0
-            else "mixed",
-            boundary=boundary,
-            interval=interval(given_machine(posterior), self.head.level),
-            coverage=self.head.coverage,
-            probability=probability,
-            threshold=threshold,
-            kinds={}
-            if kinds is None
-            else dict(zip(kinds.names, kinds.probabilities(features).tolist(), strict=True)),
-            notes=tuple(notes),
-        )
+        draft = draft_of(text)
+        reading = self._reader.read(draft.normal, on_progress=on_progress)
+        return judge(draft, reading, self.head, reader=self.model.name, threshold=threshold)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A text that is to be read: its sentences, and what is read of each."""
+
+    sentences: tuple[Sentence, ...]
+    normal: tuple[str, ...]
+
+
+def draft_of(text: str | Sequence[str]) -> Draft:
+    """The draft of a text, or of its sentences. Raises DataError if it has no words."""
+    given = split_sentences(text) if isinstance(text, str) else _as_sentences(text)
+    forms = [(s, normal_form(s.text)) for s in given]
+    read = [(s, form) for s, form in forms if form]
+    if not read:
+        raise DataError("the text has no words; at least one sentence was expected")
+    return Draft(sentences=tuple(s for s, _ in read), normal=tuple(form for _, form in read))
+
+
+def judge(
+    draft: Draft, reading: Reading, head: Head, *, reader: str, threshold: float | None = None
+) -> Detection:
+    """What `head` makes of what the model called `reader` read."""
+    features = head.features(reading, draft.normal)
+    posterior = head.boundary.posterior(features)
+    probability = 1.0 - float(posterior[-1])
+    threshold = head.threshold if threshold is None else threshold
+    count = boundary = len(draft.sentences)
+    if probability >= threshold:
+        boundary = best_boundary(posterior[:-1])
+    notes = outside_measured(draft.normal)
+    if reader != head.reader:
+        notes.append(f"Read with {reader}; the figures are for {head.reader} as reader.")
+    kinds = head.kinds
+    return Detection(
+        sentences=draft.sentences,
+        probabilities=np.cumsum(posterior)[:-1],
+        surprisals=_means(-reading.log_probabilities, reading.starts),
+        expected=_means(reading.entropies, reading.starts),
+        posterior=posterior,
+        verdict="human" if boundary == count else "machine" if boundary == 0 else "mixed",
+        boundary=boundary,
+        interval=interval(given_machine(posterior), head.level),
+        coverage=head.coverage,
+        probability=probability,
+        threshold=threshold,
+        kinds={}
+        if kinds is None
+        else dict(zip(kinds.names, kinds.probabilities(features).tolist(), strict=True)),
+        notes=tuple(notes),
+    )
 
 
 def _as_sentences(texts: Sequence[str]) -> list[Sentence]:

@@ -16,6 +16,7 @@ from gnomon.errors import ContextError, GnomonError
 from gnomon.serve.answers import (
     ChatAnswer,
     CompletionAnswer,
+    DetectionAnswer,
     EmbeddingAnswer,
     ErrorAnswer,
     Health,
@@ -30,8 +31,8 @@ from gnomon.serve.responses import JobResponse
 from gnomon.serve.scheduler import DrainingError, QueueFullError
 from gnomon.serve.service import Asker, ModelNotFoundError, Service
 from gnomon.serve.validation import first_trouble
-from gnomon.serve.wire import ChatRequest, CompletionRequest, EmbeddingRequest
-from gnomon.serve.writers import ChatWriter, CompletionWriter, EmbeddingWriter
+from gnomon.serve.wire import ChatRequest, CompletionRequest, DetectRequest, EmbeddingRequest
+from gnomon.serve.writers import ChatWriter, CompletionWriter, DetectionWriter, EmbeddingWriter
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": what}
@@ -128,6 +129,16 @@ def _add_generation(app: FastAPI, service: Service) -> None:
             service, job, EmbeddingWriter(service, job, body), streams=False, sends_usage=False
         )
 
+    @app.post("/detect", tags=["text"], response_model=DetectionAnswer, responses=_ERRORS)
+    async def detect(body: DetectRequest, request: Request) -> Response:
+        """Where in a text a machine took over, if anywhere; docs/detect.md says how sure that is,
+        and what it must not be used for.
+        """
+        job = await service.detect(body, asker(request))
+        return JobResponse(
+            service, job, DetectionWriter(service, job), streams=False, sends_usage=False
+        )
+
 
 def _add_models(app: FastAPI, service: Service) -> None:
     def entry(name: str) -> ModelEntry:
@@ -197,9 +208,11 @@ def _add_page(app: FastAPI, report: dict[str, Any]) -> None:
 
 
 def _page_files() -> dict[str, bytes]:
-    folder = files("gnomon.serve").joinpath("page")
+    """Our own, and what the detector's report is drawn with."""
+    folders = (files("gnomon.serve").joinpath("page"), files("gnomon.detect"))
     return {
         entry.name: entry.read_bytes()
+        for folder in folders
         for entry in folder.iterdir()
         if entry.name.rpartition(".")[2] in _MEDIA_TYPES
     }

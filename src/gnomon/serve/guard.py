@@ -23,7 +23,7 @@ from gnomon.serve.errors import error_response
 from gnomon.serve.metrics import Metrics
 from gnomon.serve.settings import LOCAL_NAMES, ServeSettings, is_loopback
 
-PROTECTED = ("/v1/", "/metrics", "/report")
+PROTECTED = ("/v1/", "/metrics", "/report", "/detect")
 SAFE_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "

@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from gnomon.engine import SamplingOptions
 from gnomon.errors import ContextError, UsageError
-from gnomon.serve.events import Embedded, Event, Failed, Finished, PromptRead, TextAdded
+from gnomon.serve.detection import TextDetector
+from gnomon.serve.events import (
+    Detected,
+    Embedded,
+    End,
+    Event,
+    Failed,
+    Finished,
+    PromptRead,
+    TextAdded,
+)
 from gnomon.serve.generation import GenerationOptions, GenerationWork
 from gnomon.serve.grammar import GrammarMaker, Matcher
 from gnomon.serve.mailbox import Mailbox
@@ -29,6 +39,7 @@ from gnomon.serve.tool_forms import ToolForm, allow_calls, form_of, require_call
 from gnomon.serve.wire import (
     ChatRequest,
     CompletionRequest,
+    DetectRequest,
     EmbeddingRequest,
     JsonObject,
     NamedTool,
@@ -76,7 +87,7 @@ class Job:
 
     def put(self, work: Work, event: Event) -> None:
         """An event has come; in the event loop's thread."""
-        if isinstance(event, (Finished, Failed, Embedded)):
+        if isinstance(event, End):
             self._unended.discard(work)
         self._count(work, event)
         self._mailbox.put((self._numbers[work], event))
@@ -88,7 +99,7 @@ class Job:
         while self._open:
             events = await self._mailbox.take()
             for number, event in events:
-                if isinstance(event, (Finished, Failed, Embedded)):
+                if isinstance(event, End):
                     self._open.discard(self.works[number])
             yield events
 
@@ -115,10 +126,11 @@ class Job:
             self.generated_tokens += event.generated_tokens
             self._metrics.generated(event.generated_tokens)
             self._metrics.end(event.reason, seconds=seconds)
-        elif isinstance(event, Embedded):
+        elif isinstance(event, (Embedded, Detected)):
             self.prompt_tokens += work.prompt.size
             self._metrics.prompt(tokens=work.prompt.size, cached=0)
-            self._metrics.end("embedded", seconds=seconds)
+            how = "embedded" if isinstance(event, Embedded) else "detected"
+            self._metrics.end(how, seconds=seconds)
         elif isinstance(event, Failed):
             self._metrics.end(event.kind, seconds=seconds)
 
@@ -148,6 +160,7 @@ class Service:
         self.created = int(time.time())
         self._vocab_size = engine.config.vocab_size
         self._grammars = GrammarMaker(tokenizer, vocab_size=self._vocab_size)
+        self._detector = TextDetector(model, tokenizer, context=settings.context)
         self._tool_form = form_of(tokenizer.chat_template)
         self._jobs: dict[Work, Job] = {}
 
@@ -180,7 +193,7 @@ class Service:
 
     async def chat(self, request: ChatRequest, asker: Asker) -> Job:
         """Raises GnomonError for what cannot be answered; QueueFullError, DrainingError and
-        TimeLimitError for what cannot be answered now. So do the next two.
+        TimeLimitError for what cannot be answered now. So do the next three.
         """
         return await self._begin(lambda: self._prepare_chat(request, asker), asker)
 
@@ -189,6 +202,9 @@ class Service:
 
     async def embed(self, request: EmbeddingRequest, asker: Asker) -> Job:
         return await self._begin(lambda: self._prepare_embedding(request, asker), asker)
+
+    async def detect(self, request: DetectRequest, asker: Asker) -> Job:
+        return await self._begin(lambda: self._prepare_detection(request, asker), asker)
 
     async def _begin(self, prepare: Callable[[], list[Work]], asker: Asker) -> Job:
         works = await self.preparation.run(prepare, deadline_s=asker.deadline_s)
@@ -262,6 +278,17 @@ class Service:
             )
         self._require_few(works)
         return works
+
+    def _prepare_detection(self, request: DetectRequest, asker: Asker) -> list[Work]:
+        self.require_model(request.model)
+        return [
+            self._detector.work(
+                request.text,
+                threshold=request.threshold,
+                client=asker.client,
+                deadline_s=asker.deadline_s,
+            )
+        ]
 
     def _prompts(self, given: str | list[Any]) -> list[list[int]]:
         """Token ids of each prompt."""

@@ -217,3 +217,11 @@ class EmbeddingRequest(Wire):
     dimensions: Annotated[int, Field(ge=1, lt=2**31)] | None = None  # up to the model's width
     # Without effect here.
     user: Text | None = None
+
+
+class DetectRequest(Wire):
+    """Not OpenAI's."""
+
+    model: Name | None = None
+    text: Annotated[str, Field(min_length=1, max_length=2**20)]
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None  # of the head, if not given

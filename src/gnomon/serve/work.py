@@ -1,4 +1,4 @@
-"""What the engine's thread does for one text: generate from a prompt, or embed it.
+"""What the engine's thread does for one text: generate from a prompt, embed it, or judge it.
 
 A `Work` says which tokens it wants read, and is told what came of them. It lives in the engine's
 thread and answers with events; only `cancel` is called from elsewhere.
@@ -81,14 +81,24 @@ class Work(ABC):
         """Go on with the logits [vocab] after the last of `next_tokens`."""
 
 
-class EmbeddingWork(Work):
-    """The mean of a text's last hidden states, scaled to unit length."""
+class ReadingWork(Work):
+    """A text that is read for what it is, and not continued."""
 
     reuses_prefix = False
 
     @property
     def reads_alone(self) -> bool:
         return True
+
+    def next_tokens(self, rows: int) -> np.ndarray:
+        raise AssertionError("what is only read reads alone")
+
+    def take_logits(self, logits: np.ndarray) -> Sequence[Event]:
+        raise AssertionError("what is only read reads alone")
+
+
+class EmbeddingWork(ReadingWork):
+    """The mean of a text's last hidden states, scaled to unit length."""
 
     def read_alone(self, session: Session, rows: int) -> Sequence[Event]:
         chunk = self.prompt[self.read : self.read + rows]
@@ -100,9 +110,3 @@ class EmbeddingWork(Work):
         self.is_done = True
         norm = float(np.linalg.norm(self._sum))
         return [Embedded(vector=(self._sum / (norm or 1.0)).astype(np.float32))]
-
-    def next_tokens(self, rows: int) -> np.ndarray:
-        raise AssertionError("an embedding reads alone")
-
-    def take_logits(self, logits: np.ndarray) -> Sequence[Event]:
-        raise AssertionError("an embedding reads alone")

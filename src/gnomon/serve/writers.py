@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel
 
+from gnomon.detect.page import told
 from gnomon.serve.answers import (
     AssistantMessage,
     ChatAnswer,
@@ -23,6 +24,7 @@ from gnomon.serve.answers import (
     CompletionAnswer,
     CompletionChoice,
     CompletionLogprobs,
+    DetectionAnswer,
     EmbeddingAnswer,
     EmbeddingEntry,
     EmbeddingUsage,
@@ -33,7 +35,7 @@ from gnomon.serve.answers import (
     TopLogprob,
     Usage,
 )
-from gnomon.serve.events import Embedded, Event, Finished, PromptRead, TextAdded
+from gnomon.serve.events import Detected, Embedded, Event, Finished, PromptRead, TextAdded
 from gnomon.serve.token_scores import TokenScore
 from gnomon.serve.tool_forms import CallFinder, ToolCall
 from gnomon.serve.wire import ChatRequest, CompletionRequest, EmbeddingRequest
@@ -325,6 +327,23 @@ class EmbeddingWriter(Writer):
         if self._is_base64:
             return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
         return vector.tolist()
+
+
+class DetectionWriter(Writer):
+    def __init__(self, service: Service, job: Job) -> None:
+        super().__init__(service, job, prefix="detect")
+        self._told: dict[str, Any] = {}
+
+    def feed(self, number: int, event: Event) -> list[Chunk]:
+        if isinstance(event, Detected):
+            self._told = told(event.found)
+        return []
+
+    def answer(self) -> DetectionAnswer:
+        return DetectionAnswer(model=self._service.model_id, **self._told)
+
+    def usage_chunk(self) -> Chunk:
+        raise AssertionError("detections are not streamed")
 
 
 def _shortened(vector: np.ndarray, dimensions: int | None) -> np.ndarray:
