@@ -17,7 +17,7 @@ from gnomon.models import require_tokenizer
 from gnomon.models.model import Model
 from gnomon.progress import OnProgress, Progress
 
-WINDOW = 512  # tokens that the model sees at once
+WINDOW = 1024  # tokens that the model sees at once
 OVERLAP = 128  # tokens of a window that the window before has read already
 
 
@@ -53,14 +53,21 @@ class Reader:
             )
         self._tokenizer = require_tokenizer(model)
         self._engine = Engine(model, threads=threads)
+        self.threads = self._engine.threads
         self._window = min(WINDOW, model.config.max_context)
         self._overlap = min(OVERLAP, self._window // 2)
         self._session = self._engine.session(self._window)
 
+    def one_a_thread(self) -> list[Reader]:
+        """As many readers as this one has threads, of one thread each, which can read at once."""
+        if self.threads == 1:
+            return [self]
+        return [Reader(self.model, layers=self.layers, threads=1) for _ in range(self.threads)]
+
     def read(
         self, pieces: Sequence[str], *, on_progress: OnProgress = lambda progress: None
     ) -> Reading:
-        """Read `pieces`, which a space parts, in windows of 512 tokens; memory grows with the
+        """Read `pieces`, which a space parts, in windows of 1,024 tokens; memory grows with the
         number of pieces alone. Raises DataError if there is nothing to read, ModelError if the
         model computes what is no number.
         """
