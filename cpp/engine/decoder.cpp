@@ -11,7 +11,7 @@
 namespace gnomon {
 namespace {
 
-constexpr int64_t kScoreRows = 16;  // rows of logits held at once when only a few numbers are wanted
+constexpr int64_t kScoreRows = 64;  // rows of logits held at once when only a few numbers are wanted
 constexpr int64_t kGrain = 4;       // vectors a thread takes at once in elementwise work
 
 void require(bool is_true, const std::string& message) {
@@ -50,40 +50,13 @@ void rotate_head(float* x, const float* cosine, const float* sine, int64_t half)
     }
 }
 
-// `weights` are exp(logits − shift). Sums go by lanes: the compiler may not reorder one long sum.
-Expectation expectation(const float* logits, const float* weights, float shift, int64_t vocab,
-                        int32_t target) {
-    constexpr int64_t kLanes = 16;
-    float sum[kLanes] = {}, first[kLanes] = {}, second[kLanes] = {}, squares[kLanes] = {};
-    int32_t likelier[kLanes] = {};
-    const float own = logits[target];
-    const auto add = [&](int64_t lane, int64_t i) {
-        const float x = logits[i] - shift, w = weights[i];
-        sum[lane] += w;
-        first[lane] += w * x;
-        second[lane] += w * x * x;
-        squares[lane] += w * w;
-        likelier[lane] += logits[i] > own ? 1 : 0;
-    };
-    const int64_t whole = vocab / kLanes * kLanes;
-    for (int64_t i = 0; i < whole; i += kLanes)
-        for (int64_t lane = 0; lane < kLanes; ++lane) add(lane, i + lane);
-    for (int64_t i = whole; i < vocab; ++i) add(0, i);
-    double total = 0, mean = 0, square = 0, cold = 0;
-    int64_t rank = 0;
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-        total += sum[lane];
-        mean += first[lane];
-        square += second[lane];
-        cold += squares[lane];
-        rank += likelier[lane];
-    }
-    mean /= total;
-    square /= total;
-    const double x = static_cast<double>(own) - shift;
-    return {static_cast<float>(x - std::log(total)), static_cast<float>(std::log(total) - mean),
-            static_cast<float>(std::max(square - mean * mean, 0.0)),
-            static_cast<float>(2 * x - std::log(cold)), static_cast<float>(rank)};
+Expectation expectation(const KernelTable& k, const float* logits, int64_t vocab, int32_t target) {
+    const float shift = k.maximum(logits, vocab), own = logits[target];
+    const LogitSums s = k.logit_sums(shift, own, vocab, logits);
+    const double x = static_cast<double>(own) - shift, mean = s.first / s.weights;
+    return {static_cast<float>(x - std::log(s.weights)), static_cast<float>(std::log(s.weights) - mean),
+            static_cast<float>(std::max(s.second / s.weights - mean * mean, 0.0)),
+            static_cast<float>(2 * x - std::log(s.squares)), static_cast<float>(s.above)};
 }
 
 }  // namespace
@@ -358,36 +331,29 @@ void Decoder::logits(const float* hidden, int64_t n, float* y) {
     if (config_.logit_softcap > 0.0f) kernels_.softcap(config_.logit_softcap, n * config_.vocab, y);
 }
 
-void Decoder::log_probabilities(const float* hidden, const int32_t* targets, int64_t n, float* y) {
-    const int64_t vocab = config_.vocab;
-    if (logits_.size() == 0) logits_.resize(kScoreRows * vocab);
+// Calls use(t, logits of hidden[t]) for each of the vectors; few rows of logits are held at once.
+template <class Use>
+void Decoder::each_row_of_logits(const float* hidden, int64_t n, const Use& use) {
+    if (logits_.size() == 0) logits_.resize(kScoreRows * config_.vocab);
     for (int64_t first = 0; first < n; first += kScoreRows) {
         const int64_t rows = std::min(kScoreRows, n - first);
         logits(hidden + first * config_.hidden, rows, logits_.data());
-        for_each(pool_, rows, [&](int64_t, int64_t t) {
-            const float* row = logits_.data() + t * vocab;
-            const float shift = kernels_.maximum(row, vocab);
-            y[first + t] = row[targets[first + t]] - shift - std::log(kernels_.exp_sum(shift, vocab, row));
-        });
+        for_each(pool_, rows, [&](int64_t, int64_t t) { use(first + t, logits_.data() + t * config_.vocab); });
     }
 }
 
-void Decoder::expectations(const float* hidden, const int32_t* targets, int64_t n, Expectation* y) {
+void Decoder::log_probabilities(const float* hidden, const int32_t* targets, int64_t n, float* y) {
     const int64_t vocab = config_.vocab;
-    if (logits_.size() == 0) logits_.resize(kScoreRows * vocab);
-    if (weights_.size() == 0) weights_.resize(kScoreRows * vocab);
-    for (int64_t first = 0; first < n; first += kScoreRows) {
-        const int64_t rows = std::min(kScoreRows, n - first);
-        logits(hidden + first * config_.hidden, rows, logits_.data());
-        for_each(pool_, rows, [&](int64_t, int64_t t) {
-            const float* row = logits_.data() + t * vocab;
-            float* weights = weights_.data() + t * vocab;
-            const float shift = kernels_.maximum(row, vocab);
-            std::memcpy(weights, row, static_cast<std::size_t>(vocab) * 4);
-            kernels_.exp_and_sum(shift, vocab, weights);
-            y[first + t] = expectation(row, weights, shift, vocab, targets[first + t]);
-        });
-    }
+    each_row_of_logits(hidden, n, [&](int64_t t, const float* row) {
+        const float shift = kernels_.maximum(row, vocab);
+        y[t] = row[targets[t]] - shift - std::log(kernels_.exp_sum(shift, vocab, row));
+    });
+}
+
+void Decoder::expectations(const float* hidden, const int32_t* targets, int64_t n, Expectation* y) {
+    each_row_of_logits(hidden, n, [&](int64_t t, const float* row) {
+        y[t] = expectation(kernels_, row, config_.vocab, targets[t]);
+    });
 }
 
 }  // namespace gnomon

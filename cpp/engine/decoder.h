@@ -107,6 +107,8 @@ private:
     void feed_forward(const FeedForward& part, const float* x, int64_t n, float* y);
     void mixture(const Block& block, int64_t n);
     void norm(const std::vector<float>& weight, const float* x, int64_t n, float* y);
+    template <class Use>
+    void each_row_of_logits(const float* hidden, int64_t n, const Use& use);
     void add_residual(const std::vector<float>& post_norm, float* x, int64_t n);
 
     DecoderConfig config_;
@@ -126,7 +128,6 @@ private:
     AlignedBuffer<float> cos_, sin_;                      // [ropes, chunk, head_dim / 2]
     AlignedBuffer<float> router_, expert_in_, expert_out_;
     AlignedBuffer<float> logits_;                         // [kScoreRows, vocab]
-    AlignedBuffer<float> weights_;                        // likewise
     std::vector<int32_t> chosen_;                         // [chunk, experts_per_token]
     std::vector<int32_t> routed_;                         // tokens of one expert
     std::vector<float> routed_weight_;

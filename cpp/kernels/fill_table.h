@@ -3,6 +3,7 @@
 
 #include "kernels/additive.h"
 #include "kernels/dense.h"
+#include "kernels/logits.h"
 #include "kernels/table.h"
 #include "kernels/trellis.h"
 #include "kernels/vector.h"
@@ -22,6 +23,7 @@ static constexpr KernelTable kTable = {
     maximum_of,
     exp_and_sum,
     exp_sum,
+    logit_sums,
     quantize,
     to_f16,
     hadamard,

@@ -29,6 +29,9 @@ static inline F operator/(F a, F b) { return {_mm256_div_ps(a.v, b.v)}; }
 static inline F fma(F a, F b, F c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 static inline F maximum(F a, F b) { return {_mm256_max_ps(a.v, b.v)}; }
 static inline F minimum(F a, F b) { return {_mm256_min_ps(a.v, b.v)}; }
+static inline F one_where_greater(F a, F b) {
+    return {_mm256_and_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ), _mm256_set1_ps(1.0f))};
+}
 static inline F absolute(F a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
 static inline F nearest(F a) {
     return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};

@@ -25,6 +25,9 @@ static inline F operator/(F a, F b) { return {_mm512_div_ps(a.v, b.v)}; }
 static inline F fma(F a, F b, F c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 static inline F maximum(F a, F b) { return {_mm512_max_ps(a.v, b.v)}; }
 static inline F minimum(F a, F b) { return {_mm512_min_ps(a.v, b.v)}; }
+static inline F one_where_greater(F a, F b) {
+    return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), _mm512_set1_ps(1.0f))};
+}
 static inline F absolute(F a) { return {_mm512_abs_ps(a.v)}; }
 static inline F nearest(F a) {
     return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};

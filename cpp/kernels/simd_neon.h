@@ -52,6 +52,10 @@ static inline F fma(F a, F b, F c) {
     GNOMON_EACH c.v[i] = vfmaq_f32(c.v[i], a.v[i], b.v[i]);
     return c;
 }
+static inline F one_where_greater(F a, F b) {
+    GNOMON_EACH a.v[i] = vbslq_f32(vcgtq_f32(a.v[i], b.v[i]), vdupq_n_f32(1.0f), vdupq_n_f32(0.0f));
+    return a;
+}
 static inline F absolute(F a) {
     GNOMON_EACH a.v[i] = vabsq_f32(a.v[i]);
     return a;

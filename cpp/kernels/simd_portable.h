@@ -53,6 +53,10 @@ static inline F minimum(F a, F b) {
     GNOMON_EACH a.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
     return a;
 }
+static inline F one_where_greater(F a, F b) {
+    GNOMON_EACH a.v[i] = a.v[i] > b.v[i] ? 1.0f : 0.0f;
+    return a;
+}
 static inline F absolute(F a) {
     GNOMON_EACH a.v[i] = __builtin_fabsf(a.v[i]);
     return a;

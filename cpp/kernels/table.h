@@ -21,6 +21,12 @@ constexpr int kCodedRows = 64;      // of one strip of codes
 constexpr int kGroupSymbols = 256;  // of a trellis that share the scale of their look-ups
 constexpr int kGroupCodes = 64;     // of additive codes of one byte, likewise
 
+// Sums over logits x, with weights w = exp(x − shift).
+struct LogitSums {
+    double weights, first, second, squares;  // Σ w, Σ w (x − shift), Σ w (x − shift)², Σ w²
+    int64_t above;                           // how many x are greater than the level
+};
+
 struct KernelTable {
     // --- vectors of floats
     void (*multiply)(const float* a, const float* b, int64_t n, float* y);  // y = a ⊙ b
@@ -35,6 +41,7 @@ struct KernelTable {
     float (*maximum)(const float* x, int64_t n);
     float (*exp_and_sum)(float shift, int64_t n, float* y);  // y = exp(y − shift), returns Σ y
     float (*exp_sum)(float shift, int64_t n, const float* x);  // Σ exp(x − shift)
+    LogitSums (*logit_sums)(float shift, float level, int64_t n, const float* logits);
     // q = round(x · 127 / max|x|); returns the scale max|x| / 127; *sum = Σ q.
     // A vector of less than 1e-30 gives zeros.
     float (*quantize)(const float* x, int64_t n, int8_t* q, int32_t* sum);

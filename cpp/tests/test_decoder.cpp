@@ -66,9 +66,9 @@ LinearPtr trellis(int64_t out, int64_t in, unsigned seed) {
 }
 
 // One block is coded and sees a window, the other is a mixture; each has its own rotary embedding.
-std::shared_ptr<Decoder> make_decoder(Isa isa, int threads) {
+std::shared_ptr<Decoder> make_decoder(Isa isa, int threads, int64_t vocab = kVocab) {
     DecoderConfig config;
-    config.vocab = kVocab;
+    config.vocab = vocab;
     config.hidden = kHidden;
     config.attention = {4, 2, kDim, 0.3f, 0.0f};
     for (float base : {1.0f, 0.01f}) config.ropes.push_back({std::vector<float>(kDim / 2, base), 1.0f});
@@ -91,8 +91,8 @@ std::shared_ptr<Decoder> make_decoder(Isa isa, int threads) {
         b.window = i == 0 ? 6 : 0;
     }
     blocks[1].router = dense(3, kHidden, 170);
-    return std::make_shared<Decoder>(config, dense(kVocab, kHidden, 180), blocks, ones,
-                                     dense(kVocab, kHidden, 181), isa, threads);
+    return std::make_shared<Decoder>(config, dense(vocab, kHidden, 180), blocks, ones,
+                                     dense(vocab, kHidden, 181), isa, threads);
 }
 
 std::vector<int32_t> random_tokens(int64_t n, unsigned seed) {
@@ -182,6 +182,77 @@ TEST(a_text_that_begins_alike_is_not_read_anew) {
     CHECK(forward(session, {9, 9, 9}) == forward(fresh, longer));
     CHECK(session.keep_prefix(foreign.data(), 1) == 0);
     CHECK(session.length() == 0);
+}
+
+TEST(what_is_observed_is_what_the_logits_say) {
+    const auto tokens = random_tokens(300, 7);  // more than one run takes
+    const auto n = static_cast<int64_t>(tokens.size());
+    for (Isa isa : all_sets())
+        for (int64_t vocab : {kVocab, int64_t{2051}})
+            for (int threads : {1, 2}) {
+                const auto decoder = make_decoder(isa, threads, vocab);
+                Session a(decoder, kCapacity, Dtype::f32), b(decoder, kCapacity, Dtype::f32);
+                std::vector<float> logits(static_cast<std::size_t>(n * vocab));
+                a.forward_all(tokens.data(), n, 0, logits.data());
+                std::vector<Expectation> expected(static_cast<std::size_t>(n - 1));
+                b.observe(tokens.data(), n, nullptr, 0, expected.data(), nullptr);
+                for (int64_t t = 0; t + 1 < n; ++t) {
+                    const float* row = logits.data() + t * vocab;
+                    const int32_t target = tokens[static_cast<std::size_t>(t + 1)];
+                    double whole = 0, cold = 0, mean = 0, square = 0;
+                    int64_t rank = 0;
+                    for (int64_t i = 0; i < vocab; ++i) {
+                        whole += std::exp(static_cast<double>(row[i]));
+                        cold += std::exp(2.0 * row[i]);
+                        rank += row[i] > row[target] ? 1 : 0;
+                    }
+                    for (int64_t i = 0; i < vocab; ++i) {
+                        const double log_p = row[i] - std::log(whole);
+                        mean += std::exp(log_p) * log_p;
+                        square += std::exp(log_p) * log_p * log_p;
+                    }
+                    const Expectation& e = expected[static_cast<std::size_t>(t)];
+                    CHECK(std::abs(e.log_probability - (row[target] - std::log(whole))) < 1e-5);
+                    CHECK(std::abs(e.entropy + mean) < 1e-5);
+                    CHECK(std::abs(e.variance - (square - mean * mean)) < 1e-4);
+                    CHECK(std::abs(e.cold_probability - (2.0 * row[target] - std::log(cold))) < 1e-5);
+                    CHECK(e.rank == static_cast<float>(rank));
+                }
+            }
+}
+
+TEST(states_after_layers_are_those_of_every_token) {
+    const auto tokens = random_tokens(300, 8);
+    const auto n = static_cast<int64_t>(tokens.size());
+    constexpr int64_t kFirst = 11;  // tokens that are read before the others
+    for (Isa isa : all_sets()) {
+        const auto decoder = make_decoder(isa, 2);
+        Session whole(decoder, kCapacity, Dtype::f32), parts(decoder, kCapacity, Dtype::f32),
+            normed(decoder, kCapacity, Dtype::f32);
+        std::vector<Expectation> unused(static_cast<std::size_t>(n));
+        std::vector<float> states(static_cast<std::size_t>(2 * n * kHidden)), hidden(states.size() / 2);
+        std::vector<float> early(static_cast<std::size_t>(2 * kFirst * kHidden)), late(states.size() - early.size());
+        const int64_t layers[] = {0, 1};
+        whole.observe(tokens.data(), n, layers, 2, unused.data(), states.data());
+        parts.observe(tokens.data(), kFirst, layers, 2, unused.data(), early.data());
+        parts.observe(tokens.data() + kFirst, n - kFirst, layers, 2, unused.data(), late.data());
+        normed.hidden(tokens.data(), n, hidden.data());
+        for (int64_t layer = 0; layer < 2; ++layer)
+            for (int64_t t = 0; t < n; ++t) {
+                const float* state = states.data() + (layer * n + t) * kHidden;
+                const float* same = t < kFirst ? early.data() + (layer * kFirst + t) * kHidden
+                                               : late.data() + (layer * (n - kFirst) + t - kFirst) * kHidden;
+                double squares = 0;
+                for (int64_t i = 0; i < kHidden; ++i) {
+                    CHECK(state[i] == same[i]);
+                    squares += static_cast<double>(state[i]) * state[i];
+                }
+                if (layer == 0) continue;  // the final norm of the last layer's is what `hidden` gives
+                const double size = std::sqrt(squares / kHidden + decoder->config().norm_eps);
+                for (int64_t i = 0; i < kHidden; ++i)
+                    CHECK(std::abs(state[i] / size - hidden[static_cast<std::size_t>(t * kHidden + i)]) < 1e-4);
+            }
+    }
 }
 
 TEST(a_step_allocates_nothing) {

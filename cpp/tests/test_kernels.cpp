@@ -190,6 +190,30 @@ TEST(elementwise_functions) {
     }
 }
 
+TEST(sums_over_logits_of_odd_widths) {
+    for (int64_t n : {1, 7, 8, 9, 16, 17, 37, 255, 2048, 2049, 4101, 49152, 50257}) {
+        auto logits = random_floats(n, 31);
+        for (float& x : logits) x *= 5.0f;
+        logits[0] = -300.0f;  // whose weight is nothing
+        for (std::size_t i = 3; i < logits.size(); i += 50) logits[i] = logits[logits.size() / 2];  // not above it
+        for (float level : {logits[logits.size() / 2], -300.0f, -1e4f})
+            for (const KernelTable* k : all_kernels()) {
+                const float shift = k->maximum(logits.data(), n);
+                const LogitSums sums = k->logit_sums(shift, level, n, logits.data());
+                double weights = 0, first = 0, second = 0, squares = 0;
+                int64_t above = 0;
+                for (float logit : logits) {
+                    const double x = static_cast<double>(logit) - shift, w = std::exp(x);
+                    weights += w, first += w * x, second += w * x * x, squares += w * w;
+                    above += logit > level ? 1 : 0;
+                }
+                CHECK(is_close(sums.weights, weights, 1e-6) && is_close(sums.squares, squares, 1e-6));
+                CHECK(is_close(sums.first, first, 1e-6) && is_close(sums.second, second, 1e-6));
+                CHECK(sums.above == above);
+            }
+    }
+}
+
 TEST(halves_round_trip_and_agree) {
     for (uint32_t h = 0; h < 0x10000; ++h) {
         const auto half = static_cast<uint16_t>(h);

@@ -113,6 +113,30 @@ def test_a_folder_keeps_what_was_read(model, tmp_path, monkeypatch):
     assert [reading.pieces for reading in second] == [len(text) for text in texts]
 
 
+def test_threads_read_texts_of_their_own(model, tmp_path):
+    texts = [PIECES[i % 3 :] + ["12 moons."] * (i % 4) for i in range(115)]
+    alone = list(read_texts(Reader(model, layers=(0,), threads=1), texts))
+    steps = []
+    together = read_texts(
+        Reader(model, layers=(0,), threads=3), texts, folder=tmp_path, on_progress=steps.append
+    )
+    for one, other in zip(alone, together, strict=True):
+        for name in ("starts", "log_probabilities", "states"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert [step.done for step in steps] == [0, 50, 100]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_reading_that_nobody_waits_for_ends(model, tmp_path):
+    """What failed is told at once, and what was not read to its end is not kept."""
+    reader = Reader(model, layers=(0,), threads=2)
+    texts = [PIECES] * 60 + [[""]] + [PIECES] * 200
+    with pytest.raises(DataError, match="nothing to read"):
+        list(read_texts(reader, texts, folder=tmp_path))
+    assert all(path.suffix == ".npz" for path in tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) < 5
+
+
 def test_misuse(model):
     with pytest.raises(ModelError, match="has 2 layers"):
         Reader(model, layers=(2,))

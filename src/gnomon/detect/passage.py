@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gnomon.engine import Session
     from gnomon.models import Tokenizer
 
-WINDOW = 512  # tokens that the model sees at once
+WINDOW = 1024  # tokens that the model sees at once
 OVERLAP = 128  # tokens of a window that the window before has read already
 
 
@@ -52,7 +52,7 @@ class Passage:
         window: int,
     ) -> None:
         """`pieces` are read as if a space parted them; the states after `layers` are kept.
-        `window`: tokens that a session of the model holds, at most 512 of which are used. Raises
+        `window`: tokens that a session of the model holds, at most 1,024 of which are used. Raises
         DataError if there is nothing to read.
         """
         self.tokens, self._starts = _encode(tokenizer, pieces)

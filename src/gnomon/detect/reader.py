@@ -33,12 +33,19 @@ class Reader:
             )
         self._tokenizer = require_tokenizer(model)
         self._engine = Engine(model, threads=threads)
+        self.threads = self._engine.threads
         self._session = self._engine.session(min(WINDOW, model.config.max_context))
+
+    def one_a_thread(self) -> list[Reader]:
+        """As many readers as this one has threads, of one thread each, which can read at once."""
+        if self.threads == 1:
+            return [self]
+        return [Reader(self.model, layers=self.layers, threads=1) for _ in range(self.threads)]
 
     def read(
         self, pieces: Sequence[str], *, on_progress: OnProgress = lambda progress: None
     ) -> Reading:
-        """Read `pieces`, which a space parts, in windows of 512 tokens; memory grows with the
+        """Read `pieces`, which a space parts, in windows of 1,024 tokens; memory grows with the
         number of pieces alone. Raises DataError if there is nothing to read, ModelError if the
         model computes what is no number.
         """
