@@ -63,7 +63,9 @@ def explain(
         for fact in step.facts()
     ]
     return Explanation(
-        problem=tuple(map(_sentence, clauses)),
+        problem=tuple(
+            _sentence(said) for said in (*map(say_clause, clauses), *map(say, problem.conditions))
+        ),
         goal=say(problem.goal),
         lines=tuple(writer.lines),
         unused=tuple(dict.fromkeys(unused)),
@@ -72,8 +74,7 @@ def explain(
     )
 
 
-def _sentence(clause: Clause) -> str:
-    text = say_clause(clause)
+def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
