@@ -28,7 +28,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from gnomon.engine import Engine, generate
+from gnomon.engine import Engine, Sampler, SamplingOptions, generate
 from gnomon.models import open_model, require_tokenizer
 from llama_cpp import build_tools
 from record import print_table, publish
@@ -37,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "serve"))
 from soak import soak
 
 PROMPT = "The gnomon of a sundial is the part that"  # about ten tokens
+SAMPLING = {"temperature": 0.8, "seed": 1}  # greedy text lets gnomon guess ahead when alone
 SECONDS_TO_START = 180.0
 
 
@@ -64,7 +65,8 @@ class Stream:
 
 def ask(peer: Peer, *, tokens: int, number: int = 0) -> Stream:
     """One streamed completion, read with as little work as can be."""
-    body = {"prompt": f"{number} {PROMPT}", "max_tokens": tokens, "temperature": 0, "stream": True}
+    body = {"prompt": f"{number} {PROMPT}", "max_tokens": tokens, "stream": True} | SAMPLING
+    body |= {"stream_options": {"include_usage": True}}
     connection = http.client.HTTPConnection("127.0.0.1", peer.port, timeout=600)
     start_s = time.perf_counter()
     connection.request(
@@ -77,15 +79,18 @@ def ask(peer: Peer, *, tokens: int, number: int = 0) -> Stream:
     if answer.status != 200:
         raise RuntimeError(f"{peer.name}: status {answer.status}: {answer.read()[:300]!r}")
     first_s = last_s = None
-    count = 0
+    count = None  # a server may send several tokens at a time
     for line in iter(answer.readline, b""):
         if line.startswith(b"data: {"):
-            last_s = time.perf_counter()
-            first_s = first_s or last_s
-            count += 1
+            event = json.loads(line[len(b"data: ") :])
+            if event.get("choices"):
+                last_s = time.perf_counter()
+                first_s = first_s or last_s
+            if event.get("usage"):
+                count = event["usage"]["completion_tokens"]
     connection.close()
-    assert first_s is not None
-    assert last_s is not None
+    if count != tokens or first_s is None or last_s is None:
+        raise RuntimeError(f"{peer.name} gave {count} tokens instead of {tokens}")
     return Stream(first_s=first_s - start_s, seconds=last_s - first_s, tokens=count)
 
 
@@ -107,7 +112,7 @@ def ask_together(peer: Peer, *, clients: int, tokens: int) -> float:
 
 
 class Bare:
-    """The engine without a server: the same prompt, greedy, no guessing."""
+    """The engine without a server: the same prompt and sampling."""
 
     def __init__(self, model: str, threads: int) -> None:
         opened = open_model(model)
@@ -117,8 +122,9 @@ class Bare:
     def ask(self, *, tokens: int) -> Stream:
         arrivals_s = []
         start_s = time.perf_counter()
+        sampler = Sampler(SamplingOptions(**SAMPLING))
         for _ in generate(
-            self.engine, self.prompt, max_tokens=tokens, stop_ids=(), is_speculative=False
+            self.engine, self.prompt, max_tokens=tokens, stop_ids=(), sampler=sampler
         ):
             arrivals_s.append(time.perf_counter())
         return Stream(
