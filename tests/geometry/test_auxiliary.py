@@ -18,6 +18,7 @@ from gnomon.geometry.auxiliary import (
     forms,
 )
 from gnomon.geometry.certificate import verify
+from gnomon.geometry.coincidences import coincidences
 from gnomon.geometry.diagram import draw
 from gnomon.geometry.generate import generate, read_records
 from gnomon.geometry.native import make_state, to_native
@@ -126,6 +127,20 @@ def test_random_theorems_are_the_same_for_any_number_of_processes():
             problem = problem.extended(text)
         solution = solve(problem, points="none", minimise_s=0)
         assert solution.status in (Status.PROVED, Status.PROVED_IN_PART)
+
+
+def test_coincidences_are_those_of_the_predicates():
+    """In a square with its centre: nothing false, and of each kind as many as there are."""
+    problem = Problem.parse("a b c d = isquare a b c d; o = midpoint o a c; x = free x")
+    pictures = [draw(problem, seed=seed) for seed in (1, 2)]
+    found = list(coincidences(list(zip(*(at.values() for at in pictures), strict=True))))
+    counts = dict.fromkeys(("coll", "para", "perp", "cong", "cyclic"), 0)
+    for kind, places, _, _ in found:
+        counts[kind] += 1
+        fact = Statement(kind, tuple(problem.points[place] for place in places))
+        assert all(holds(fact, at) for at in pictures), str(fact)
+    # Lengths: four sides, two diagonals, four halves. Right angles: 4 of sides, 3 × 3 of diagonals.
+    assert counts == {"coll": 2, "para": 2, "perp": 13, "cong": 6 + 1 + 6, "cyclic": 1}
 
 
 def test_an_interrupted_generation_goes_on():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 from gnomon.geometry.loci import circumcentre
@@ -20,8 +20,8 @@ def coincidences(places: Sequence[tuple[complex, complex]]) -> Iterator[Native]:
     their places in the two diagrams. What rounding divides is left out; each kind in order.
     """
     count = len(places)
-    directions: defaultdict[Hashable, list[tuple[int, int]]] = defaultdict(list)
-    lengths: defaultdict[Hashable, list[tuple[int, int]]] = defaultdict(list)
+    directions: defaultdict[tuple[float, ...], list[tuple[int, int]]] = defaultdict(list)
+    lengths: defaultdict[tuple[float, ...], list[tuple[int, int]]] = defaultdict(list)
     for a, b in combinations(range(count), 2):
         ends = list(zip(places[a], places[b], strict=True))
         directions[_rounded(direction(p, q) for p, q in ends)].append((a, b))
@@ -34,7 +34,7 @@ def coincidences(places: Sequence[tuple[complex, complex]]) -> Iterator[Native]:
             elif len(points) == 4:
                 yield "para", [*one, *other], 0, 1
     for key, lines in directions.items():
-        turned = _rounded((part + 0.5) % 1.0 for part in key)  # type: ignore[union-attr]
+        turned = _rounded((part + 0.5) % 1.0 for part in key)
         for one in lines:
             for other in directions.get(turned, ()):
                 if one < other:
@@ -46,7 +46,7 @@ def coincidences(places: Sequence[tuple[complex, complex]]) -> Iterator[Native]:
 
 
 def _circles(places: Sequence[tuple[complex, complex]]) -> Iterator[Native]:
-    circles: defaultdict[Hashable, set[int]] = defaultdict(set)
+    circles: defaultdict[tuple[float, ...], set[int]] = defaultdict(set)
     for triple in combinations(range(len(places)), 3):
         key: list[float] = []
         for corners in zip(*(places[point] for point in triple), strict=True):
@@ -63,5 +63,5 @@ def _circles(places: Sequence[tuple[complex, complex]]) -> Iterator[Native]:
             yield "cyclic", [first, second, third, other], 0, 1
 
 
-def _rounded(numbers) -> tuple[float, ...]:
+def _rounded(numbers: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(number, _DIGITS) for number in numbers)

@@ -150,10 +150,10 @@ def _needing_points(
         return []
     number_of = {problem.points.index(point): number for number, point in enumerate(small.points)}
     unknown = [
-        (name, places, *number)
-        for name, places, *number in goals
-        if not alone.knows((name, [number_of[place] for place in places], *number))
-        and state.knows((name, places, *number))
+        goal
+        for goal in goals
+        if not alone.knows((goal[0], [number_of[place] for place in goal[1]], *goal[2:]))
+        and state.knows(goal)
     ]
     records = []
     for goal in rng.sample(unknown, min(_MOST_EACH, len(unknown))):
@@ -170,10 +170,9 @@ def _needing_none(
     goal: Native, problem: Problem, diagrams: tuple[Diagram, Diagram]
 ) -> list[dict[str, Any]]:
     """The record of a goal that follows of the points which it takes to state it, if it does."""
-    name, places, *number = goal
-    points = [problem.points[place] for place in places]
+    points = [problem.points[place] for place in goal[1]]
     small = _part(problem, [p for clause in _closure(problem, points) for p in clause.points])
-    in_small = (name, [small.points.index(point) for point in points], *number)
+    in_small = (goal[0], [small.points.index(point) for point in points], *goal[2:])
     alone = make_state(small, diagrams)
     if not alone.solve(in_small, _SATURATION_S):
         return []
