@@ -200,27 +200,53 @@ def generate(
     only_auxiliary: Annotated[
         bool, typer.Option("--only-auxiliary", help="Only theorems that need a further point.")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            show_default="stdout",
+            help="Write there, and go on where an interrupted run with the same options stopped.",
+        ),
+    ] = None,
 ) -> None:
     """Write random theorems as JSON lines, with the auxiliary points that their proofs need.
 
     Random figures are saturated, and conclusions are traced back. The same seed gives the same
-    lines, whatever the number of threads (which are processes here).
+    lines, whatever the number of threads (which are processes here). With --output, `wc -l FILE`
+    says how far it is.
 
     Example: gnomon geometry generate --count 100 --only-auxiliary > theorems.jsonl
     """
     import json
     import os
 
-    from gnomon.geometry.generate import generate
+    from gnomon.geometry.generate import generate, read_records
 
+    whole = b""
+    if output is not None and output.exists():
+        written = read_bytes(str(output))
+        whole = written[: written.rfind(b"\n") + 1]  # the last line may be cut off
     found = generate(
         count,
         seed=seed,
         processes=threads or len(os.sched_getaffinity(0)),
         only_auxiliary=only_auxiliary,
+        before=read_records(whole.decode("utf-8", "replace").splitlines(), seed=seed),
     )
-    for record in found:
-        print(json.dumps(record), flush=True)
+    if output is None:
+        for record in found:
+            print(json.dumps(record), flush=True)
+        return
+    try:
+        with output.open("ab") as file:
+            file.truncate(len(whole))
+            for record in found:
+                file.write(json.dumps(record).encode() + b"\n")
+                file.flush()
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror or error}") from error
 
 
 @app.command("train")

@@ -239,5 +239,5 @@ def reason(step: ProofStep, premises: Sequence[Statement]) -> str:
         if kinds == {"circle"} and conclusion == "cong":
             return "radii of one circle"
         if kinds == {"cong"} and conclusion == "cong":
-            return "equal to the same"
+            return "equal to the same length"
     return RULES[step.rule]
