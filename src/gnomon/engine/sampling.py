@@ -17,6 +17,8 @@ import numpy as np
 
 from gnomon.errors import UsageError
 
+_STRETCH = 256  # weights whose sum a draw steps over at once
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingOptions:
@@ -57,18 +59,16 @@ class Sampler:
         scores = processed_scores(logits, seen, self.options)
         if self.options.temperature == 0:
             return int(np.argmax(scores))
-        weights = np.exp(scores - scores.max())
-        cumulative = np.cumsum(weights)
-        token = int(np.searchsorted(cumulative, self._rng.random() * cumulative[-1], side="right"))
-        # A draw that rounds up to the very end still gets a token that may be chosen.
-        return min(token, int(np.flatnonzero(weights)[-1]))
+        scores -= scores.max()
+        weights = np.exp(scores, out=scores)
+        return _draw(weights, self._rng.random())
 
 
 def processed_scores(
     logits: np.ndarray, seen: Sequence[int] | np.ndarray, options: SamplingOptions
 ) -> np.ndarray:
-    """float64 [vocab] scores after all filters; tokens that may not be chosen are −inf."""
-    scores = np.array(logits, dtype=np.float64)
+    """float32 [vocab] scores after all filters; tokens that may not be chosen are −inf."""
+    scores = np.array(logits, dtype=np.float32)
     if options.repetition_penalty != 1.0 and len(seen) > 0:
         ids = np.unique(np.asarray(seen, dtype=np.int64))
         at = scores[ids]
@@ -98,10 +98,24 @@ def _keep_top_p(scores: np.ndarray, top_p: float) -> None:
     hopeful = np.flatnonzero(~is_hopeless)
     ascending = hopeful[np.argsort(scores[hopeful], kind="stable")]
     below = probabilities[is_hopeless].sum()
-    dropped = below + np.cumsum(probabilities[ascending]) <= 1.0 - top_p
+    dropped = below + np.cumsum(probabilities[ascending], dtype=np.float64) <= 1.0 - top_p
     dropped[-1] = False
     scores[is_hopeless] = -np.inf
     scores[ascending[dropped]] = -np.inf
+
+
+def _draw(weights: np.ndarray, at: float) -> int:
+    """The first place where the running sum of weights [vocab] passes the share `at` of it all."""
+    starts = np.arange(0, weights.size, _STRETCH)
+    sums = np.cumsum(np.add.reduceat(weights, starts), dtype=np.float64)
+    wanted = at * sums[-1]
+    stretch = min(int(np.searchsorted(sums, wanted, side="right")), starts.size - 1)
+    wanted -= sums[stretch - 1] if stretch else 0.0
+    begin, end = int(starts[stretch]), min(int(starts[stretch]) + _STRETCH, weights.size)
+    sums = np.cumsum(weights[begin:end], dtype=np.float64)
+    token = begin + int(np.searchsorted(sums, wanted, side="right"))
+    # A draw that rounds up to the very end still gets a token that may be chosen.
+    return token if token < end and weights[token] else int(np.flatnonzero(weights[:end])[-1])
 
 
 def _is_count(value: object) -> bool:

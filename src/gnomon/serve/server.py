@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -70,6 +71,7 @@ def run_server(
     left then ends with an event that says so. A second signal does not wait. Raises GnomonError if
     there is not enough memory.
     """
+    sys.setswitchinterval(0.0005)  # the engine's thread must not wait long for the event loop's
     service = Service(model, tokenizer, engine, settings)
     app = create_app(service, model_report(model))
     config = uvicorn.Config(
