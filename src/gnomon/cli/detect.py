@@ -89,6 +89,13 @@ def text(
             "Lower finds more, and accuses more people.",
         ),
     ] = None,
+    words: Annotated[
+        bool,
+        typer.Option(
+            "--words",
+            help="Name the word, too: the boundary may lie within a sentence.",
+        ),
+    ] = False,
     html: Annotated[
         Path | None,
         typer.Option(metavar="FILE", show_default=False, help="Write a page that shows it, too."),
@@ -116,13 +123,13 @@ def text(
 
     with ProgressDisplay(quiet=quiet) as show:
         detector = Detector(open_model(model), load_head(head) if head else None, threads=threads)
-        found = detector.detect(content, threshold=threshold, on_progress=show)
+        found = detector.detect(content, threshold=threshold, words=words, on_progress=show)
     if html is not None:
         _write(html, render_page(found, name=_called(file), reader=detector.model.name))
     if as_json:
         print_json(_to_dict(found, content))
     else:
-        _print(found)
+        _print(found, content)
 
 
 @app.command("train")
@@ -150,9 +157,11 @@ def train(
     from gnomon.detect.corpus import read_corpus, sample
     from gnomon.detect.evaluation import measure
     from gnomon.detect.reader import Reader
+    from gnomon.detect.text_model import require_scikit_learn
     from gnomon.detect.training import TrainOptions, layers_of, read_corpus_with, train_head
     from gnomon.models import open_model
 
+    require_scikit_learn()  # before hours of reading
     texts = sample(read_corpus(data), limit, seed=0)
     opened = open_model(model)
     with ProgressDisplay(quiet=quiet) as show:
@@ -217,6 +226,7 @@ def _to_dict(found: Detection, text: str) -> dict[str, Any]:
         "boundary": found.boundary,
         "character": found.character,
         "word": found.word(text),
+        "word_probability": None if found.cut is None else found.cut.probability,
         "interval": [low, high],
         "coverage": found.coverage,
         "probability": found.probability,
@@ -240,7 +250,7 @@ def _to_dict(found: Detection, text: str) -> dict[str, Any]:
     }
 
 
-def _print(found: Detection) -> None:
+def _print(found: Detection, text: str) -> None:
     from gnomon.detect.page import say
 
     print_table(
@@ -260,6 +270,10 @@ def _print(found: Detection) -> None:
     )
     said = say(found)
     facts = {"answer": said.answer, "where": said.interval, "any machine text": said.probability}
+    if found.cut is not None:
+        begin = found.cut.character
+        near = _short(text[begin : begin + 60])
+        facts["word"] = f"{found.word(text)} words before it: {near}"
     if found.kinds:
         facts["the whole text"] = ", ".join(
             f"{name} {p:.0%}" for name, p in sorted(found.kinds.items(), key=lambda kind: -kind[1])

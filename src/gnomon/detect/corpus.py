@@ -36,6 +36,7 @@ class LabelledText:
     generator: str = ""
     domain: str = ""
     p: float | None = None  # of nucleus sampling
+    word: int | None = None  # the first that is a machine's, where the row names it
     opening: str = ""  # what texts that must not be parted share
 
     @property
@@ -48,11 +49,11 @@ class LabelledText:
 
     def human_part(self) -> LabelledText:
         """The sentences before the boundary alone: a text that is all human."""
-        return replace(self, sentences=self.sentences[: self.boundary])
+        return replace(self, sentences=self.sentences[: self.boundary], word=None)
 
     def machine_part(self) -> LabelledText:
         """The sentences from the boundary on alone: a text that is all a machine's."""
-        return replace(self, sentences=self.sentences[self.boundary :], boundary=0)
+        return replace(self, sentences=self.sentences[self.boundary :], boundary=0, word=None)
 
 
 def read_corpus(path: Path | str) -> list[LabelledText]:
@@ -108,6 +109,7 @@ def _parse(row: Any) -> LabelledText:
         generator=str(row.get("generator") or ""),
         domain=str(row.get("domain") or ""),
         p=p,
+        word=None if "boundary" in row else _word(row["label"], sentences, has_words),
         opening=" ".join(sentences[0].lower().split()),
     )
 
@@ -129,3 +131,16 @@ def _boundary(row: dict[str, Any], sentences: Sequence[str]) -> int:
     if not -1 <= label <= counts[-1]:
         raise ValueError(f'"label" is {label}, but there are {counts[-1]} words')
     return len(sentences) if label == -1 else int(np.searchsorted(counts, label, side="right"))
+
+
+def _word(label: int, sentences: Sequence[str], has_words: Sequence[bool]) -> int:
+    """`label` among the words of the sentences that are kept; their number if it is -1."""
+    counts = [len(s.split()) for s in sentences]
+    left_out, seen = 0, 0
+    for count, is_kept in zip(counts, has_words, strict=True):
+        if not is_kept:
+            left_out += min(max(label - seen, 0), count)
+        seen += count
+    if label == -1:
+        return sum(c for c, is_kept in zip(counts, has_words, strict=True) if is_kept)
+    return label - left_out

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from gnomon.detect.conformal import best_boundary, given_machine, interval
+from gnomon.detect.cuts import find_cut
 from gnomon.detect.head import Head, load_head
 from gnomon.detect.limits import outside_measured
 from gnomon.detect.normal_form import normal_form
@@ -25,6 +27,14 @@ from gnomon.models.model import Model
 from gnomon.progress import OnProgress
 
 Verdict = Literal["human", "mixed", "machine"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordCut:
+    """The first word that is a machine's, which may be within a sentence."""
+
+    character: int  # of the text, where the word begins
+    probability: float  # of this very word, among those nearby
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +55,14 @@ class Detection:
     probability: float  # that there is any machine text
     threshold: float  # that it had to reach
     kinds: Mapping[str, float]  # who wrote the whole, if the head knows
+    cut: WordCut | None  # within a sentence, if that was asked for and there is machine text
     notes: tuple[str, ...]  # in what the text is outside what was measured
 
     @property
     def character(self) -> int | None:
         """Where in the text the machine begins; None if it does not."""
+        if self.cut is not None:
+            return self.cut.character
         if self.boundary == len(self.sentences):
             return None
         return self.sentences[self.boundary].begin
@@ -75,10 +88,12 @@ class Detector:
         text: str | Sequence[str],
         *,
         threshold: float | None = None,
+        words: bool = False,
         on_progress: OnProgress = lambda progress: None,
     ) -> Detection:
-        """Where in `text` (a text, or its sentences) the machine took over. Raises DataError if it
-        has no words.
+        """Where in `text` (a text, or its sentences) the machine took over; with `words` also at
+        which word, in the sentence that was found or the one before it. Raises DataError if there
+        are no words in the text.
         """
         given = split_sentences(text) if isinstance(text, str) else _as_sentences(text)
         forms = [(s, normal_form(s.text)) for s in given]
@@ -95,6 +110,9 @@ class Detector:
         boundary = len(sentences)
         if probability >= threshold:
             boundary = best_boundary(posterior[:-1])
+        cut = None
+        if words and boundary < len(sentences):
+            cut = self._cut(sentences, normal, features, boundary)
         notes = outside_measured(normal)
         if self.model.name != self.head.reader:
             notes.append(
@@ -120,8 +138,28 @@ class Detector:
             kinds={}
             if kinds is None
             else dict(zip(kinds.names, kinds.probabilities(features).tolist(), strict=True)),
+            cut=cut,
             notes=tuple(notes),
         )
+
+    def _cut(
+        self,
+        sentences: Sequence[Sentence],
+        normal: Sequence[str],
+        features: np.ndarray,
+        boundary: int,
+    ) -> WordCut:
+        found = find_cut(
+            self.head,
+            self._reader,
+            given=[s.text for s in sentences],
+            normal=normal,
+            features=features,
+            boundary=boundary,
+        )
+        sentence = sentences[found.sentence]
+        places = [match.start() for match in re.finditer(r"\S+", sentence.text)]
+        return WordCut(character=sentence.begin + places[found.word], probability=found.probability)
 
 
 def _as_sentences(texts: Sequence[str]) -> list[Sentence]:

@@ -15,7 +15,10 @@ import numpy as np
 
 from gnomon.detect.conformal import best_boundary, given_machine, interval
 from gnomon.detect.corpus import LabelledText
+from gnomon.detect.cuts import find_cut
 from gnomon.detect.head import Head
+from gnomon.detect.normal_form import normal_form
+from gnomon.detect.reader import Reader
 from gnomon.detect.training import ReadCorpus, human_parts
 
 
@@ -52,6 +55,34 @@ def compare(posteriors: Sequence[np.ndarray], boundaries: Sequence[int]) -> Boun
         within_one=float((np.abs(errors) <= 1).mean()),
         squared_error=float((errors**2).mean()),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordErrors:
+    """Mean distances in words from the true first word of the machine's (SemEval-2024 task 8C)."""
+
+    of_sentence: float  # the first word of the best sentence
+    of_word: float  # the word that is found in it or before it
+
+
+def word_errors(head: Head, reader: Reader, corpus: ReadCorpus) -> WordErrors:
+    """For texts that have a boundary; a part of each is read once more."""
+    of_sentence, of_word = [], []
+    for text, features in zip(corpus.texts, corpus.features(head.probes), strict=True):
+        boundary = 1 + best_boundary(head.boundary.posterior(features)[1:-1])
+        cut = find_cut(
+            head,
+            reader,
+            given=text.sentences,
+            normal=[normal_form(s) for s in text.sentences],
+            features=features,
+            boundary=boundary,
+        )
+        first = np.cumsum([0, *(len(s.split()) for s in text.sentences)])
+        truth = first[text.boundary] if text.word is None else text.word
+        of_sentence.append(abs(first[boundary] - truth))
+        of_word.append(abs(first[cut.sentence] + cut.word - truth))
+    return WordErrors(of_sentence=float(np.mean(of_sentence)), of_word=float(np.mean(of_word)))
 
 
 def measure(head: Head, corpus: ReadCorpus, *, name: str) -> Figures:

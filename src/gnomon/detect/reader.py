@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from gnomon.models import require_tokenizer
 from gnomon.models.model import Model
 from gnomon.progress import OnProgress, Progress
 
-WINDOW = 1024  # tokens that the model sees at once
-OVERLAP = 128  # tokens of a window that the window before has read already
+WINDOW = 512  # tokens that the model sees at once
+OVERLAP = 64  # tokens of a window that the window before has read already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,16 @@ class Reading:
     @property
     def pieces(self) -> int:
         return self.starts.size - 1
+
+    def joined(self, firsts: Sequence[int], end: int) -> Reading:
+        """The same with longer pieces, which begin with the pieces `firsts`; the last one ends
+        before piece `end`.
+        """
+        counts = np.diff(self.starts[: end + 1])[:, None, None]
+        sums = np.add.reduceat(self.states[:end] * counts, firsts, axis=0)
+        starts = self.starts[[*firsts, end]]
+        lengths = np.maximum(np.diff(starts), 1)[:, None, None]
+        return replace(self, starts=starts, states=(sums / lengths).astype(np.float32))
 
 
 class Reader:
@@ -67,7 +77,7 @@ class Reader:
     def read(
         self, pieces: Sequence[str], *, on_progress: OnProgress = lambda progress: None
     ) -> Reading:
-        """Read `pieces`, which a space parts, in windows of 1,024 tokens; memory grows with the
+        """Read `pieces`, which a space parts, in windows of 512 tokens; memory grows with the
         number of pieces alone. Raises DataError if there is nothing to read, ModelError if the
         model computes what is no number.
         """
