@@ -17,7 +17,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,13 @@ import numpy as np
 
 from gnomon.detect.corpus import LabelledText, read_corpus, sample
 from gnomon.detect.detection import Detector
-from gnomon.detect.evaluation import compare, measure, word_errors
+from gnomon.detect.evaluation import compare, measure, measure_writers, word_errors
 from gnomon.detect.fitting import fit_boundary_model
 from gnomon.detect.head import Head
 from gnomon.detect.normal_form import bare_form
 from gnomon.detect.reader import Reader
 from gnomon.detect.surface import surface_features
 from gnomon.detect.training import (
-    HUMAN_SENTENCES,
     ReadCorpus,
     TrainOptions,
     join,
@@ -122,27 +121,10 @@ def leave_one_out(corpus: ReadCorpus, options: TrainOptions) -> list[Row]:
 
 
 def whole_texts(head: Head, corpus: ReadCorpus) -> list[Row]:
-    """Machine or not, and whose, for whole texts of five sentences at least (SemEval-2024 task 8,
-    forms A and B): a human part and a machine part of each text.
-    """
-    assert head.kinds is not None
-    truths, guesses = [], []
-    for x, text in zip(corpus.features(head.probes), corpus.texts, strict=True):
-        for part, name in ((x[: text.boundary], "human"), (x[text.boundary :], text.generator)):
-            if len(part) >= HUMAN_SENTENCES:
-                truths.append(name)
-                guesses.append(head.kinds.names[int(head.kinds.probabilities(part).argmax())])
-    right = np.array(truths) == np.array(guesses)
-    is_machine_right = [
-        (t == "human") == (g == "human") for t, g in zip(truths, guesses, strict=True)
+    return [
+        {"what": each.name, "texts": each.texts, "right %": 100 * each.right}
+        for each in measure_writers(head, corpus)
     ]
-    rows = [
-        {"what": "machine or not", "texts": len(truths), "right %": 100 * np.mean(is_machine_right)}
-    ]
-    for name in sorted(set(truths)):
-        mine = np.array(truths) == name
-        rows.append({"what": name, "texts": int(mine.sum()), "right %": 100 * right[mine].mean()})
-    return [{**row, "right %": float(row["right %"])} for row in rows]
 
 
 def cut_inside(text: LabelledText, rng: np.random.Generator) -> LabelledText:
@@ -208,6 +190,9 @@ def main() -> None:
     parser.add_argument("--bare", type=int, default=0, help="texts that are read stripped, too")
     parser.add_argument("--words", type=int, default=0, help="texts with a cut within a sentence")
     parser.add_argument("--compare", type=int, default=0, help="texts that the original reads, too")
+    parser.add_argument(
+        "--unspliced", action="store_true", help="take the head that saw no spliced texts"
+    )
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--save", type=Path, default=None, help="where the head is written")
     parser.add_argument("--keep", action="store_true", help="write benchmarks/results/")
@@ -250,7 +235,9 @@ def main() -> None:
         "gpt2": len(small.texts),
         "human-splice": len(spliced.texts),
     }
-    head = train_head(corpus, options=learning, facts=facts)
+    warned = train_head(corpus, options=learning, facts=facts)
+    unwarned = train_head(without_splices, options=learning, facts=facts | {"human-splice": 0})
+    head = unwarned if options.unspliced else warned
     test = mixed(xl.of_part("test"))
     baseline = surface_only(mixed(xl.of_part("train")), learning)
     result: dict[str, Any] = {"reader": model.name, "texts": facts}
@@ -275,14 +262,14 @@ def main() -> None:
         ],
     )
     human, two = join([xl, small]).of_part("test"), spliced.of_part("test")
-    unwarned = train_head(without_splices, options=learning)
     rates = []
-    for suffix, which in (("", head), (", a head that saw no spliced texts", unwarned)):
-        rates.append(measure(which, human, name=f"human parts{suffix}").to_dict())
-        rates.append(measure(which, two, name=f"two people's texts{suffix}").to_dict())
+    heads = (("", warned), (", a head that saw no spliced texts", unwarned))
+    for suffix, which in heads:
+        rates.append(asdict(measure(which, human, name=f"human parts{suffix}")))
+        rates.append(asdict(measure(which, two, name=f"two people's texts{suffix}")))
     report(
-        "unseen openings, a head that saw no spliced texts",
-        [figures_of(test, ours(unwarned)(test), "gpt2_xl")],
+        "with and without spliced texts in training",
+        [figures_of(test, ours(which)(test), f"gpt2_xl{suffix}") for suffix, which in heads],
     )
     machine_test = all_machine.of_part("test")
     found = [1 - p[-1] >= head.threshold for p in ours(head)(machine_test)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from gnomon.errors import DataError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from gnomon.detect.detection import Detection
-    from gnomon.detect.evaluation import Figures
+    from gnomon.detect.evaluation import Figures, WriterFigures
 
 _DEFAULT_VERB = "text"
 
@@ -67,7 +68,8 @@ _Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help='One JSON object a line: {"sentences": [...], "boundary": 3}, or {"text": "...", '
-        '"label": 57} with the first word that is a machine\'s (SemEval-2024 task 8C).',
+        '"label": 57} with the first word that is a machine\'s (SemEval-2024 task 8C), or a whole '
+        'text, {"text": "...", "model": "human"} or another name (8A, 8B).',
     ),
 ]
 
@@ -155,7 +157,7 @@ def train(
     Example: gnomon detect train texts.jsonl.gz -o head.npz --model out/smollm2-2bit --cache read
     """
     from gnomon.detect.corpus import read_corpus, sample
-    from gnomon.detect.evaluation import measure
+    from gnomon.detect.evaluation import measure, measure_writers
     from gnomon.detect.reader import Reader
     from gnomon.detect.text_model import require_scikit_learn
     from gnomon.detect.training import TrainOptions, layers_of, read_corpus_with, train_head
@@ -170,7 +172,9 @@ def train(
         facts = {"data": data.name, "texts": len(texts)}
         learned = train_head(corpus, options=TrainOptions(seed=seed), facts=facts, on_progress=show)
     learned.save(output)
-    _print_figures([measure(learned, corpus.of_part("test"), name="unseen openings")], as_json)
+    test = corpus.of_part("test")
+    figures = [measure(learned, test, name="unseen openings")]
+    _print_figures(figures, measure_writers(learned, test), as_json)
 
 
 @app.command("evaluate")
@@ -198,7 +202,7 @@ def evaluate(
     Example: gnomon detect evaluate texts.jsonl.gz --model out/smollm2-2bit
     """
     from gnomon.detect.corpus import read_corpus, sample
-    from gnomon.detect.evaluation import measure_by_kind
+    from gnomon.detect.evaluation import measure_by_kind, measure_writers
     from gnomon.detect.head import load_head
     from gnomon.detect.reader import Reader
     from gnomon.detect.training import read_corpus_with
@@ -216,7 +220,7 @@ def evaluate(
     with ProgressDisplay(quiet=quiet) as show:
         reader = Reader(opened, layers=learned.probes.layers, threads=threads)
         corpus = read_corpus_with(reader, texts, folder=cache, on_progress=show)
-    _print_figures(measure_by_kind(learned, corpus), as_json)
+    _print_figures(measure_by_kind(learned, corpus), measure_writers(learned, corpus), as_json)
 
 
 def _to_dict(found: Detection, text: str) -> dict[str, Any]:
@@ -232,6 +236,7 @@ def _to_dict(found: Detection, text: str) -> dict[str, Any]:
         "probability": found.probability,
         "threshold": found.threshold,
         "posterior": found.posterior.tolist(),
+        "machine": found.machine,
         "kinds": dict(found.kinds),
         "notes": list(found.notes),
         "sentences": [
@@ -286,13 +291,13 @@ def _called(file: str) -> str:
     return "standard input" if file == "-" else Path(file).name
 
 
-def _print_figures(figures: list[Figures], as_json: bool) -> None:
-    rows = [each.to_dict() for each in figures]
+def _print_figures(figures: list[Figures], writers: list[WriterFigures], as_json: bool) -> None:
+    rows, whole = ([asdict(each) for each in part] for part in (figures, writers))
     if as_json:
-        print_json({"figures": rows})
+        print_json({"figures": rows, "whole_texts": whole})
         return
-    columns = list(rows[0])
-    print_table(columns, [[_cell(row[name]) for name in columns] for row in rows])
+    for part in (rows, whole) if whole else (rows,):
+        print_table(list(part[0]), [[_cell(value) for value in row.values()] for row in part])
 
 
 def _cell(value: Any) -> str:

@@ -6,7 +6,9 @@
 number of sentences) if none is. `text` in place of `sentences` is split; then `boundary` counts
 the sentences found by `gnomon detect`. `label` in place of `boundary` is the index of the first
 *word* that is a machine's, as in SemEval-2024 task 8C, with −1 or the number of words for none.
-All else is optional. Sentences without a letter or a digit are left out.
+A row with a `model` is a whole text, as in tasks 8A and 8B: all human if that is "human", all that
+generator's if not, whatever its `label`; `source` is its domain. All else is optional. Sentences
+without a letter or a digit are left out.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from gnomon.detect.normal_form import normal_form
 from gnomon.detect.sentences import split_sentences
 from gnomon.errors import DataError
 
+HUMAN = "human"  # the name of the writer who is no generator
 Part = Literal["train", "validation", "test"]
 _TEST, _VALIDATION = 25, 15  # per cent of the openings
 
@@ -106,12 +109,18 @@ def _parse(row: Any) -> LabelledText:
     return LabelledText(
         sentences=tuple(s for s, has in zip(sentences, has_words, strict=True) if has),
         boundary=sum(has_words[:boundary]),
-        generator=str(row.get("generator") or ""),
-        domain=str(row.get("domain") or ""),
+        generator=str(row.get("generator") or (row.get("model") if _is_whole(row) else "") or ""),
+        domain=str(row.get("domain") or row.get("source") or ""),
         p=p,
-        word=None if "boundary" in row else _word(row["label"], sentences, has_words),
+        word=None
+        if "boundary" in row or _is_whole(row)
+        else _word(row["label"], sentences, has_words),
         opening=" ".join(sentences[0].lower().split()),
     )
+
+
+def _is_whole(row: dict[str, Any]) -> bool:
+    return "boundary" not in row and isinstance(row.get("model"), str)
 
 
 def _boundary(row: dict[str, Any], sentences: Sequence[str]) -> int:
@@ -124,9 +133,11 @@ def _boundary(row: dict[str, Any], sentences: Sequence[str]) -> int:
         if not 0 <= boundary <= len(sentences):
             raise ValueError(f'"boundary" is {boundary}, but there are {len(sentences)} sentences')
         return boundary
+    if _is_whole(row):
+        return len(sentences) if row["model"] == HUMAN else 0
     label = row.get("label")
     if isinstance(label, bool) or not isinstance(label, int):
-        raise ValueError('there is neither "boundary" nor a whole number as "label"')
+        raise ValueError('there is no "boundary", no "model" and no whole number as "label"')
     counts = np.cumsum([len(s.split()) for s in sentences])
     if not -1 <= label <= counts[-1]:
         raise ValueError(f'"label" is {label}, but there are {counts[-1]} words')

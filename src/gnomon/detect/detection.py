@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from gnomon.detect.conformal import best_boundary, given_machine, interval
+from gnomon.detect.corpus import HUMAN
 from gnomon.detect.cuts import find_cut
 from gnomon.detect.head import Head, load_head
 from gnomon.detect.limits import outside_measured
@@ -57,6 +58,11 @@ class Detection:
     kinds: Mapping[str, float]  # who wrote the whole, if the head knows
     cut: WordCut | None  # within a sentence, if that was asked for and there is machine text
     notes: tuple[str, ...]  # in what the text is outside what was measured
+
+    @property
+    def machine(self) -> float | None:
+        """How likely the text as a whole is a machine's; None if the head knows no writers."""
+        return 1.0 - self.kinds[HUMAN] if HUMAN in self.kinds else None
 
     @property
     def character(self) -> int | None:

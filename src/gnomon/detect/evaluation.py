@@ -8,18 +8,17 @@ compare the best of the n − 1 places within a text with the true one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from gnomon.detect.conformal import best_boundary, given_machine, interval
-from gnomon.detect.corpus import LabelledText
+from gnomon.detect.corpus import HUMAN, LabelledText
 from gnomon.detect.cuts import find_cut
 from gnomon.detect.head import Head
 from gnomon.detect.normal_form import normal_form
 from gnomon.detect.reader import Reader
-from gnomon.detect.training import ReadCorpus, human_parts
+from gnomon.detect.training import ReadCorpus, human_parts, parts_by_writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +40,6 @@ class Figures:
     recall: float | None  # of texts with machine sentences, at the threshold
     human_texts: int
     false_alarms: float | None  # share of them
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def compare(posteriors: Sequence[np.ndarray], boundaries: Sequence[int]) -> BoundaryFigures:
@@ -129,3 +125,31 @@ def measure_by_kind(head: Head, corpus: ReadCorpus) -> list[Figures]:
             part = corpus.where([of(text) == name for text in corpus.texts])
             figures.append(measure(head, part, name=f"{kind} {name}"))
     return figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterFigures:
+    """Whole texts of one writer, or of all: how many were given the right one."""
+
+    name: str
+    texts: int
+    right: float  # share
+
+
+def measure_writers(head: Head, corpus: ReadCorpus) -> list[WriterFigures]:
+    """Machine or not (SemEval-2024 task 8A), which writer (8B), and each writer's texts alone, for
+    parts of five sentences at least. Nothing if the head or the corpus names no writers.
+    """
+    rows, names = parts_by_writer(corpus.features(head.probes), corpus.texts)
+    if head.kinds is None or not rows:
+        return []
+    guesses = np.array([head.kinds.names[head.kinds.probabilities(x).argmax()] for x in rows])
+    truths = np.array(names)
+    right = truths == guesses
+    is_told = (truths == HUMAN) == (guesses == HUMAN)
+    figures = [("machine or not", is_told), ("which writer", right)]
+    figures += [(name, right[truths == name]) for name in sorted(set(names))]
+    return [
+        WriterFigures(name=name, texts=each.size, right=float(each.mean()))
+        for name, each in figures
+    ]
