@@ -105,6 +105,10 @@ def test_page(head, model):
     assert f"sentence {found.boundary + 1} of 7" in page
     assert "http" not in page
     assert "<script" not in page
+    assert "The word" not in page
+    words = detector.detect(text, threshold=0.0, words=True)
+    shown = text[words.character :].split()[:3]
+    assert " ".join(shown) in render_page(words, name="essay", reader="tiny")
 
 
 @pytest.mark.parametrize(

@@ -275,10 +275,8 @@ def _print(found: Detection, text: str) -> None:
     )
     said = say(found)
     facts = {"answer": said.answer, "where": said.interval, "any machine text": said.probability}
-    if found.cut is not None:
-        begin = found.cut.character
-        near = _short(text[begin : begin + 60])
-        facts["word"] = f"{found.word(text)} words before it: {near}"
+    if said.word is not None:
+        facts["word"] = f"{said.word}, {found.word(text)} words before it"
     if found.kinds:
         facts["the whole text"] = ", ".join(
             f"{name} {p:.0%}" for name, p in sorted(found.kinds.items(), key=lambda kind: -kind[1])

@@ -55,7 +55,8 @@ def find_cut(
         begins[number], offsets[number] = len(pieces), range(0, len(words), step)
         pieces += [" ".join(words[i : i + step]) for i in offsets[number]]
     reading = reader.read(pieces)
-    places, chances = [], []
+    places: list[tuple[int, int]] = []
+    chances: list[float] = []
     for number in near:
         words, begin = normal[number].split(), begins[number]
         before = [*range(len(context)), *(begins[n] for n in near if n <= number)]

@@ -19,6 +19,7 @@ from gnomon.detect.detection import Detection
 
 WIDTH, HEIGHT = 1000.0, 100.0  # of the charts, which the page stretches to fit
 _SHADES = 10
+_WORDS = 6  # that show a place within a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Said:
     answer: str
     interval: str
     probability: str
+    word: str | None  # where within a sentence, if that was asked for
 
 
 def say(found: Detection) -> Said:
@@ -49,7 +51,17 @@ def say(found: Detection) -> Said:
         "texts like those measured.",
         probability=f"{found.probability:.1%}; from {found.threshold:.1%} on, it is called "
         "machine text.",
+        word=None if found.cut is None else _near(found, found.cut.character),
     )
+
+
+def _near(found: Detection, character: int) -> str:
+    """Which sentence the character is in, and some words from there on."""
+    number = max(i for i, s in enumerate(found.sentences) if s.begin <= character)
+    sentence = found.sentences[number]
+    words = sentence.text[character - sentence.begin :].split()
+    rest = " …" if len(words) > _WORDS else ""
+    return f"sentence {number + 1}, “{' '.join(words[:_WORDS])}{rest}”"
 
 
 def render_page(found: Detection, *, name: str, reader: str) -> str:
