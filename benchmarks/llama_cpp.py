@@ -24,14 +24,14 @@ from pathlib import Path
 
 PEERS = Path(__file__).parent.parent / "build" / "peers"
 PACKAGE = "llama-cpp-python==0.3.36"
-TARGETS = ("llama-quantize", "llama-imatrix", "llama-perplexity", "llama-bench")
+TARGETS = ("llama-quantize", "llama-imatrix", "llama-perplexity", "llama-bench", "llama-server")
 _SETTINGS = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DGGML_NATIVE=ON",
     "-DBUILD_SHARED_LIBS=OFF",
     "-DLLAMA_CURL=OFF",
     "-DLLAMA_BUILD_TESTS=OFF",
-    "-DLLAMA_BUILD_SERVER=OFF",
+    "-DLLAMA_BUILD_SERVER=ON",
     "-DLLAMA_BUILD_EXAMPLES=OFF",
 )
 

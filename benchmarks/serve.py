@@ -4,11 +4,9 @@ Three questions, each asked by turns: what a token costs more through HTTP than 
 much more eight clients get than one, and how long the first byte takes. llama.cpp's figures are of
 the model it is given, in its own form, so they are ratios of whole systems on one machine.
 
-    python benchmarks/serve.py out/smollm2-2bit --peer-model model.gguf [--peer-server llama-server]
-        [--soak 60] [--keep]
+    python benchmarks/serve.py out/smollm2-2bit --peer-model model.gguf [--soak 60] [--keep]
 
-Without --peer-server, `python -m llama_cpp.server` is taken, which is in
-`llama-cpp-python[server]`.
+llama-server is built from source (benchmarks/llama_cpp.py) unless --peer-server names one.
 """
 
 from __future__ import annotations
@@ -30,14 +28,16 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from gnomon.engine import Engine, generate
+from gnomon.engine import Engine, Sampler, SamplingOptions, generate
 from gnomon.models import open_model, require_tokenizer
+from llama_cpp import build_tools
 from record import print_table, publish
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "serve"))
 from soak import soak
 
 PROMPT = "The gnomon of a sundial is the part that"  # about ten tokens
+SAMPLING = {"temperature": 0.8, "seed": 1}  # greedy text lets gnomon guess ahead when alone
 SECONDS_TO_START = 180.0
 
 
@@ -65,7 +65,8 @@ class Stream:
 
 def ask(peer: Peer, *, tokens: int, number: int = 0) -> Stream:
     """One streamed completion, read with as little work as can be."""
-    body = {"prompt": f"{number} {PROMPT}", "max_tokens": tokens, "temperature": 0, "stream": True}
+    body = {"prompt": f"{number} {PROMPT}", "max_tokens": tokens, "stream": True} | SAMPLING
+    body |= {"stream_options": {"include_usage": True}}
     connection = http.client.HTTPConnection("127.0.0.1", peer.port, timeout=600)
     start_s = time.perf_counter()
     connection.request(
@@ -78,15 +79,18 @@ def ask(peer: Peer, *, tokens: int, number: int = 0) -> Stream:
     if answer.status != 200:
         raise RuntimeError(f"{peer.name}: status {answer.status}: {answer.read()[:300]!r}")
     first_s = last_s = None
-    count = 0
+    count = None  # a server may send several tokens at a time
     for line in iter(answer.readline, b""):
         if line.startswith(b"data: {"):
-            last_s = time.perf_counter()
-            first_s = first_s or last_s
-            count += 1
+            event = json.loads(line[len(b"data: ") :])
+            if event.get("choices"):
+                last_s = time.perf_counter()
+                first_s = first_s or last_s
+            if event.get("usage"):
+                count = event["usage"]["completion_tokens"]
     connection.close()
-    assert first_s is not None
-    assert last_s is not None
+    if count != tokens or first_s is None or last_s is None:
+        raise RuntimeError(f"{peer.name} gave {count} tokens instead of {tokens}")
     return Stream(first_s=first_s - start_s, seconds=last_s - first_s, tokens=count)
 
 
@@ -108,7 +112,7 @@ def ask_together(peer: Peer, *, clients: int, tokens: int) -> float:
 
 
 class Bare:
-    """The engine without a server: the same prompt, greedy, no guessing."""
+    """The engine without a server: the same prompt and sampling."""
 
     def __init__(self, model: str, threads: int) -> None:
         opened = open_model(model)
@@ -118,8 +122,9 @@ class Bare:
     def ask(self, *, tokens: int) -> Stream:
         arrivals_s = []
         start_s = time.perf_counter()
+        sampler = Sampler(SamplingOptions(**SAMPLING))
         for _ in generate(
-            self.engine, self.prompt, max_tokens=tokens, stop_ids=(), is_speculative=False
+            self.engine, self.prompt, max_tokens=tokens, stop_ids=(), sampler=sampler
         ):
             arrivals_s.append(time.perf_counter())
         return Stream(
@@ -174,17 +179,14 @@ def ours(model: str, threads: int, slots: int) -> contextmanager:
 
 
 def theirs(options: argparse.Namespace, threads: int, slots: int) -> contextmanager:
-    """llama.cpp's server; `ignore_eos` is its own word, the Python one takes a logit_bias."""
+    """llama.cpp's own server; `ignore_eos` is its own word."""
     if options.peer_model is None:
         return nullcontext()
+    server = options.peer_server or build_tools().folder / "llama-server"
     port = _free_port()
-    if options.peer_server is not None:
-        command = [str(options.peer_server), "-m", str(options.peer_model), "--port", str(port)]
-        command += ["-t", str(threads), "-np", str(slots), "-c", str(2048 * slots)]
-        return running("llama-server", command, port, {"ignore_eos": True})
-    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(options.peer_model)]
-    command += ["--port", str(port), "--n_threads", str(threads), "--n_ctx", "2048"]
-    return running("llama_cpp.server", command, port, {"logit_bias": {"0": -100, "2": -100}})
+    command = [str(server), "-m", str(options.peer_model), "--port", str(port)]
+    command += ["-t", str(threads), "-np", str(slots), "-c", str(2048 * slots)]
+    return running("llama-server", command, port, {"ignore_eos": True})
 
 
 def compare(peers: Sequence[Peer], bare: Bare, *, tokens: int, rounds: int, clients: int) -> dict:

@@ -32,7 +32,7 @@ void require_different(const Statement& statement) {
     const bool are_segments = statement.kind == Kind::kPara || statement.kind == Kind::kPerp ||
                               statement.kind == Kind::kEqangle || statement.kind == Kind::kAconst ||
                               statement.kind == Kind::kCong || statement.kind == Kind::kEqratio ||
-                              statement.kind == Kind::kRconst || statement.kind == Kind::kLconst;
+                              is_number_of_lengths(statement.kind);
     const int group = are_segments ? 2 : count == 6 ? 3 : count;
     for (int first = 0; first < count; first += group)
         for (int i = first; i < first + group; ++i)
@@ -52,8 +52,8 @@ Statement to_statement(const Said& said, int size) {
         statement.points[i] = static_cast<int8_t>(points[i]);
     }
     if (denominator <= 0) throw std::invalid_argument("The denominator must be positive.");
-    const bool is_ratio = statement.kind == Kind::kRconst || statement.kind == Kind::kLconst;
-    if (is_ratio && numerator <= 0) throw std::invalid_argument("A ratio or length must be positive.");
+    if (is_number_of_lengths(statement.kind) && numerator <= 0)
+        throw std::invalid_argument("A ratio or length must be positive.");
     require_different(statement);
     return statement;
 }

@@ -78,7 +78,8 @@ class Tracer {
     // Whether a fact is the statement in another order of its points.
     bool says_the_same(const Statement& statement, const Combination& combination,
                        const std::vector<Source>& sources) const {
-        if (combination.size() != 1 || statement.kind == Kind::kAconst || statement.kind == Kind::kRconst) return false;
+        if (combination.size() != 1 || statement.kind == Kind::kAconst || is_number_of_lengths(statement.kind))
+            return false;
         const auto& [row, coefficient] = combination.front();
         return state_.facts()[sources[row].fact].conclusion.kind == statement.kind &&
                (coefficient == Rational(1) || coefficient == Rational(-1));

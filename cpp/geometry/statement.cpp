@@ -14,6 +14,7 @@ constexpr KindInfo kKinds[] = {
     {"coll", 3},   {"para", 4},   {"perp", 4}, {"eqangle", 8}, {"aconst", 4}, {"cyclic", 4},
     {"cong", 4},   {"eqratio", 8}, {"rconst", 4}, {"lconst", 2},  {"sum", 3},    {"midp", 3},
     {"circle", 4}, {"simtri", 6}, {"simtrir", 6}, {"contri", 6}, {"contrir", 6},
+    {"r2const", 4}, {"l2const", 2},
 };
 
 // factor * log(number), as the logarithms of the number's primes.
@@ -50,6 +51,10 @@ std::vector<TableEquation> of_similar(const std::array<int8_t, 8>& p, int sign, 
 }  // namespace
 
 const KindInfo& info_of(Kind kind) { return kKinds[static_cast<int>(kind)]; }
+
+bool is_number_of_lengths(Kind kind) {
+    return kind == Kind::kRconst || kind == Kind::kLconst || kind == Kind::kR2const || kind == Kind::kL2const;
+}
 
 Kind kind_named(const std::string& name) {
     const auto found = std::find_if(std::begin(kKinds), std::end(kKinds),
@@ -102,8 +107,15 @@ std::vector<TableEquation> consequences(const Statement& statement) {
             return {{kLog, logarithms},
                     {kLen, {{pair(0, 1), statement.denominator}, {pair(2, 3), -statement.numerator}}}};
         }
-        case Kind::kLconst: {
-            Equation logarithms = {{pair(0, 1), 1}};
+        case Kind::kLconst:
+        case Kind::kL2const: {
+            Equation logarithms = {{pair(0, 1), statement.kind == Kind::kLconst ? 1 : 2}};
+            add_logarithm(logarithms, statement.numerator, -1);
+            add_logarithm(logarithms, statement.denominator, 1);
+            return {{kLog, logarithms}};
+        }
+        case Kind::kR2const: {
+            Equation logarithms = {{pair(0, 1), 2}, {pair(2, 3), -2}};
             add_logarithm(logarithms, statement.numerator, -1);
             add_logarithm(logarithms, statement.denominator, 1);
             return {{kLog, logarithms}};
@@ -146,6 +158,8 @@ bool is_equation(const Statement& statement, TableId table) {
             return table != TableId::kDirections;
         case Kind::kEqratio:
         case Kind::kLconst:
+        case Kind::kR2const:
+        case Kind::kL2const:
             return table == TableId::kLogarithms;
         case Kind::kSum:
             return table == TableId::kLengths;

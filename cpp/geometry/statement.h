@@ -28,6 +28,8 @@ enum class Kind : uint8_t {
     kSimtrir,  // ... and one of them is turned over
     kContri,   // congruent
     kContrir,  // ... and one of them is turned over
+    kR2const,  // |ab|² / |cd|² is a number
+    kL2const,  // |ab|² is a number
 };
 
 // The name and the number of points of every kind, in the enumeration's order.
@@ -36,6 +38,7 @@ struct KindInfo {
     int points;
 };
 const KindInfo& info_of(Kind kind);
+bool is_number_of_lengths(Kind kind);  // whether it says that a ratio or length is some number
 Kind kind_named(const std::string& name);  // throws std::invalid_argument
 
 struct Statement {

@@ -69,7 +69,30 @@ def test_where_the_mistake_is(gnomon, files: dict[str, str]):
 
 
 def test_no_time(gnomon, files: dict[str, str]):
-    assert gnomon("geometry", "solve", files["proved"], "--time", "0").exit_code in (0, 7)
+    run = gnomon("geometry", "solve", files["proved"], "--time", "0")
+    assert run.exit_code == 7
+    assert "no proof was found in 0 seconds" in run.stdout
+
+
+def test_several_goals(gnomon, tmp_path: Path):
+    file = tmp_path / "problem"
+    text = "a b c = iso_triangle a b c; m = midpoint m b c ? coll b m c; cong a b b c; perp a m b c"
+    file.write_text(text, encoding="utf-8")
+    run = gnomon("geometry", "solve", str(file), "--points", "none")
+    assert run.exit_code == 8
+    assert "[the midpoint is on the segment from a]" in run.stdout
+    assert "False: not AB = BC" in run.stdout
+    assert run.stdout.splitlines()[-1] == "Proved and checked: AM ⊥ BC"
+    run = gnomon("geometry", "solve", str(file), "--points", "none", "--json")
+    answer = json.loads(run.stdout)
+    assert answer["status"] == "false"
+    assert [part["status"] for part in answer["parts"]] == ["proved", "false", "proved"]
+    third = ("geometry", "solve", str(file), "--goal", "3")
+    assert gnomon(*third, "--json").json["goal"] == "perp a m b c"
+    assert gnomon(*third, "--format", "html").exit_code == 0
+    assert gnomon("geometry", "solve", str(file), "--goal", "4").exit_code == 2
+    assert gnomon("geometry", "solve", str(file), "--format", "html").exit_code == 2
+    assert gnomon("geometry", "hint", str(file)).exit_code == 2
 
 
 def test_no_file(gnomon, tmp_path: Path):

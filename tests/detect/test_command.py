@@ -39,7 +39,7 @@ def test_answer_and_page(gnomon, text, tmp_path):
     code, out, _ = gnomon("-", "--threshold", 0, "--html", page, stdin=text.encode())
     assert code == 0
     assert "The machine takes over at sentence 5 of 7." in out
-    assert "takes over here" in page.read_text()
+    assert "<h1>The machine takes over at sentence 5 of 7.</h1>" in page.read_text()
     code, out, _ = gnomon("-", "--threshold", 0, "--words", stdin=text.encode())
     assert code == 0
     assert "words before it" in out

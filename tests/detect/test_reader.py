@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gnomon.detect import reader as reader_module
+from gnomon.detect import passage as passage_module
+from gnomon.detect.passage import Passage
 from gnomon.detect.reader import Reader
 from gnomon.detect.readings import read_texts
 from gnomon.engine import Engine
@@ -58,8 +59,8 @@ def test_windows(model, monkeypatch):
     """Within the first window nothing changes; a long text is read to its end in bounded steps."""
     pieces = PIECES * 12
     whole = Reader(model, layers=(1,), threads=1).read(pieces[:6])
-    monkeypatch.setattr(reader_module, "WINDOW", 40)
-    monkeypatch.setattr(reader_module, "OVERLAP", 10)
+    monkeypatch.setattr(passage_module, "WINDOW", 40)
+    monkeypatch.setattr(passage_module, "OVERLAP", 10)
     reading = Reader(model, layers=(1,), threads=1).read(pieces)
     known = min(39, whole.starts[-1])
     np.testing.assert_allclose(
@@ -69,6 +70,26 @@ def test_windows(model, monkeypatch):
     assert (reading.log_probabilities < 0).all()
     assert np.isfinite(reading.states).all()
     assert (np.abs(reading.states).sum(axis=(1, 2)) > 0).all()
+
+
+@pytest.mark.parametrize("rows", [1, 7, 39, 100])
+def test_small_steps_read_the_same(model, rows):
+    pieces = PIECES * 4
+    session = Engine(model, threads=1).session(40)
+    readings = []
+    for size in (40, rows):
+        passage = Passage(
+            model.tokenizer, pieces, layers=(0, 1), hidden_size=model.config.hidden_size, window=40
+        )
+        steps = 0
+        while not passage.is_read:
+            passage.read_on(session, size)
+            steps += 1
+        assert steps >= passage.total / size
+        readings.append(passage.reading())
+    for name in ("log_probabilities", "entropies", "ranks", "states", "starts"):
+        a, b = (getattr(reading, name) for reading in readings)
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_a_folder_keeps_what_was_read(model, tmp_path, monkeypatch):

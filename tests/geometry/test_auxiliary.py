@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import pytest
 
+from gnomon.errors import DataError
 from gnomon.geometry import Problem, Status, solve
 from gnomon.geometry.auxiliary import (
     Figure,
@@ -16,8 +18,9 @@ from gnomon.geometry.auxiliary import (
     forms,
 )
 from gnomon.geometry.certificate import verify
+from gnomon.geometry.coincidences import coincidences
 from gnomon.geometry.diagram import draw
-from gnomon.geometry.generate import generate
+from gnomon.geometry.generate import generate, read_records
 from gnomon.geometry.native import make_state, to_native
 from gnomon.geometry.predicates import Statement, holds
 from gnomon.search import Extended
@@ -123,6 +126,43 @@ def test_random_theorems_are_the_same_for_any_number_of_processes():
         for text in record["points"]:
             problem = problem.extended(text)
         solution = solve(problem, points="none", minimise_s=0)
+        assert solution.status in (Status.PROVED, Status.PROVED_IN_PART)
+
+
+def test_coincidences_are_those_of_the_predicates():
+    """In a square with its centre: nothing false, and of each kind as many as there are."""
+    problem = Problem.parse("a b c d = isquare a b c d; o = midpoint o a c; x = free x")
+    pictures = [draw(problem, seed=seed) for seed in (1, 2)]
+    found = list(coincidences(list(zip(*(at.values() for at in pictures), strict=True))))
+    counts = dict.fromkeys(("coll", "para", "perp", "cong", "cyclic"), 0)
+    for kind, places, _, _ in found:
+        counts[kind] += 1
+        fact = Statement(kind, tuple(problem.points[place] for place in places))
+        assert all(holds(fact, at) for at in pictures), str(fact)
+    # Lengths: four sides, two diagonals, four halves. Right angles: 4 of sides, 3 × 3 of diagonals.
+    assert counts == {"coll": 2, "para": 2, "perp": 13, "cong": 6 + 1 + 6, "cyclic": 1}
+
+
+def test_an_interrupted_generation_goes_on():
+    whole = list(generate(8, seed=4))
+    for stop in (1, 5, 8):
+        before = read_records([json.dumps(record) for record in whole[:stop]], seed=4)
+        assert [*before, *generate(8, seed=4, before=before)] == whole
+    for line, message in (('{"figure": "5/1"', "no record"), ("[]", "no record")):
+        with pytest.raises(DataError, match=message):
+            read_records([line], seed=4)
+    with pytest.raises(DataError, match="made with seed 4, not 5"):
+        read_records([json.dumps(whole[0])], seed=5)
+
+
+def test_auxiliary_points_are_needed():
+    """What a record gives as auxiliary is proved with it, and not without."""
+    records = list(generate(6, seed=1, only_auxiliary=True))
+    for record in records:
+        problem = Problem.parse(record["problem"])
+        assert solve(problem, points="none", minimise_s=0).status is Status.NOT_FOUND
+        longer = problem.extended("; ".join(record["points"]))
+        solution = solve(longer, points="none", minimise_s=0)
         assert solution.status in (Status.PROVED, Status.PROVED_IN_PART)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -180,3 +183,17 @@ def test_an_added_point_brings_no_theorem(point: str):
     }
     with pytest.raises(ProofRejected, match="more of an added point"):
         certificate.read(json.dumps(text))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
+def test_latex_sets_every_name(tmp_path: Path):
+    text = "a' b_1 C2 = triangle a' b_1 C2; m_n = midpoint m_n a' b_1; p' = midpoint p' a' C2 "
+    found = solve(Problem.parse(f"{text} ? para m_n p' b_1 C2"), points="none")
+    assert found.proof is not None
+    said = explain(found.proof, found.problem, found.added, note="50 % & more #1")
+    drawing = draw_figure(found.problem, found.diagram)
+    (tmp_path / "proof.tex").write_text(to_latex(said, drawing), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "proof.tex"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout[-2000:]
+    assert "Overfull" not in run.stdout

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gnomon.geometry import Problem, ProblemError, parse_problems
+from gnomon.geometry.conditions import CONDITIONS
 from gnomon.geometry.constructions import CONSTRUCTIONS
+from gnomon.geometry.predicates import PREDICATES
 
 PROBLEMS = Path(__file__).parent / "problems.txt"
 
@@ -52,9 +55,15 @@ def test_reads_many_with_comments():
 @pytest.mark.parametrize("name", sorted(CONSTRUCTIONS))
 def test_every_row_speaks_of_its_own_parameters(name: str):
     row = CONSTRUCTIONS[name]
-    for fact in (*row.facts, *row.needs):
+    for fact in (*row.facts, *row.needs, *row.order):
         assert set(fact.points) <= set(row.signature), f"{name}: {fact}"
     assert (row.locus is None) != (row.place is None)
+
+
+def test_the_manual_names_every_word():
+    manual = (Path(__file__).parents[2] / "docs" / "geometry.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"\w+", manual))
+    assert not {*CONSTRUCTIONS, *PREDICATES, *CONDITIONS} - words
 
 
 @pytest.mark.parametrize(
@@ -74,6 +83,15 @@ def test_every_row_speaks_of_its_own_parameters(name: str):
         ("a b = segment c d", 15, "a new point goes here"),
         ("1a = free 1a", 1, "no name"),
         ("a b = segment a b = c", 19, "was expected"),
+        (
+            "a b = segment a b; c = on_line c a a",
+            24,
+            "'on_line c a a' means 'coll c a a': a point is given twice",
+        ),
+        ("a b = segment a b; c = rconst a b a c 0", 24, "is positive, not 0"),
+        ("a b = segment a b ? lconst a b -1", 21, "is positive, not -1"),
+        ("a b = segment a b ? cong a b b a; cong a b b x", 46, "'x' is not known"),
+        ("a b c = triangle a b c ? ncoll a b c", 24, "add what is to be shown"),
     ],
 )
 def test_errors_have_a_place(text: str, column: int, message: str):
@@ -110,6 +128,8 @@ def test_any_text_is_a_problem_or_an_error_of_its_own(text: str):
 def test_no_problem_at_all():
     with pytest.raises(ProblemError, match="neither '=' nor"):
         Problem.parse("hello")
+    with pytest.raises(ProblemError, match="line 3, column 1: 'hello'"):
+        Problem.parse("a = free a\n\nhello\n")
     with pytest.raises(ProblemError, match="there are 2"):
         Problem.parse("a = free a\nb = free b")
 

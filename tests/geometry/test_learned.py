@@ -126,7 +126,7 @@ def test_training_learns_and_its_file_is_read(tmp_path: Path):
     assert len(examples) == 20
     output = tmp_path / "proposer.npz"
     report = train(
-        examples, output, time_s=60.0, most_steps=4, shape=Shape(width=16, layers=1, heads=2)
+        examples, output, time_s=900.0, most_steps=4, shape=Shape(width=16, layers=1, heads=2)
     )
     assert report.steps == 4
     assert report.held_out == 3

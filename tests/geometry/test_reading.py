@@ -8,8 +8,9 @@ from fractions import Fraction
 
 import pytest
 
-from gnomon.errors import DataError
+from gnomon.errors import DataError, UsageError
 from gnomon.geometry import Problem, Status, read_problem, solve
+from gnomon.geometry.conditions import meets
 from gnomon.geometry.diagram import draw
 from gnomon.geometry.predicates import Statement, holds, statement
 
@@ -93,7 +94,8 @@ def test_prove_with_a_relation_inside():
         (ggb('<element type="point" label="A"><coords x="1" y="1" z="0"/></element>'), "no place"),
         (ggb(" " * 9_000_000), "more than"),
         (b"", "empty"),
-        (b"\xff\xfe\x00", "neither UTF-8"),
+        (b"\xff\xfe\x00", "line 1, column 1: byte 0xff"),
+        (b"\xef\xbb\xbf# a\n\xc3\xa9\xe9", "line 2, column 2: byte 0xe9"),
     ],
 )
 def test_what_is_no_geogebra_file(raw: bytes, message: str):
@@ -132,6 +134,18 @@ def test_newclids_dialect():
         "a b c = triangle a b c; x = iso_trapezoid2 x a b c",
         "a b c = triangle a b c; x = iso_triangle_vertex_angle x b c",
         "a b c d = iso_trapezoid a b c d",
+        "a b c = between a b c",
+        "a b = segment a b; x = between_bound x a b",
+        "a b = segment a b; o = free o; x = between_bound x a b, on_circle x b o",
+        "a b c = triangle a b c; p q = segment p q; r = simtri r a b c p q",
+        "a b c = triangle a b c; p q = segment p q; r = simtrir r a b c p q",
+        "a b c = triangle a b c; p = free p; q r = contri q r a b c p",
+        "a b c = triangle a b c; p = free p; q r = contrir q r a b c p",
+        "a b = segment a b; x = r2const a b a x 2",
+        "a = free a; x = l2const x a 2",
+        "o a = segment o a; w b = segment w b; x y z i = cc_itangent x y z i o a w b",
+        "a b c = triangle a b c; x = parallelogram x a b c",
+        "a b = segment a b; x y = square x y a b",
     ],
 )
 def test_newclids_constructions_are_drawn_as_they_say(text: str):
@@ -139,6 +153,78 @@ def test_newclids_constructions_are_drawn_as_they_say(text: str):
     at = draw(problem, seed=3)
     assert problem.facts()
     assert all(holds(fact, at, tolerance=1e-6) for fact in problem.facts())
+    steps = [step for clause in problem.clauses for step in clause.steps]
+    assert all(meets(condition, at) for step in steps for condition in step.order())
+
+
+def test_new_points_first_or_where_alphageometry_has_them():
+    ours = Problem.parse("a b c = triangle a b c; x = parallelogram a b c x")
+    newclids = Problem.parse("a b c = triangle a b c; x = parallelogram x a b c")
+    assert ours == newclids
+    turned = Problem.parse("a b = segment a b; y x = square x y a b")
+    assert turned.facts()[0] == statement("perp a b b x")
+
+
+def test_several_goals_and_conditions():
+    text = "a b c = triangle a b c; p = free p; q r = contri q r a b c p "
+    text += "? sameclock a b c p q r; cong a b p q; simtri a b c p q r"
+    problem = Problem.parse(text + ";")
+    assert str(problem) == text
+    assert list(map(str, problem.conditions)) == ["sameclock a b c p q r"]
+    parts = problem.parts()
+    assert [str(part.goal) for part in parts] == ["cong a b p q", "simtri a b c p q r"]
+    assert all(solve(part, time_s=5).status is Status.PROVED for part in parts)
+    with pytest.raises(UsageError, match="has 2 goals"):
+        solve(problem)
+    longer = Problem.parse("a b c d e = pentagon a b c d e ? cyclic a b c d e; coll a b c")
+    goals = [str(part.goal) for part in longer.parts()]
+    assert goals == ["cyclic a b c d", "cyclic a b c e", "coll a b c"]
+
+
+def test_a_condition_says_which_configuration_is_meant():
+    """Three pairs of equal sides give a triangle or its mirror image."""
+    text = "a b c = triangle a b c; p = free p; q = eqdistance q p a b; "
+    text += "r = eqdistance r q b c, eqdistance r p a c ? {}contri a b c p q r"
+    either = solve(Problem.parse(text.format("")), time_s=5)
+    assert either.status is Status.PROVED_IN_PART
+    one = solve(Problem.parse(text.format("sameclock a b c p q r; ")), time_s=5)
+    assert one.status is Status.PROVED
+    other = solve(Problem.parse(text.format("sameclock a b c p r q; ")), time_s=5)
+    assert other.status is Status.FALSE
+    assert other.counterexample is not None
+    assert meets(statement("sameclock a b c p r q"), other.counterexample)
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_met"),
+    [
+        ("sameclock a b c a c d", True),
+        ("sameclock a b c a d c", False),
+        ("obtuse_angle a b c", False),  # a right angle
+        ("obtuse_angle a m c", True),
+        ("sameside m a b d b a", False),
+        ("sameside b a c d c a", True),
+        ("nsameside m a b d b a", True),
+        ("ncoll a m c", False),
+        ("npara a b c d", False),
+        ("nperp a c b d", False),
+        ("diff a m", True),
+    ],
+)
+def test_conditions_in_a_square(condition: str, is_met: bool):
+    at = {"a": 0j, "b": 1 + 0j, "c": 1 + 1j, "d": 1j, "m": 0.5 + 0.4j}
+    at["m"] = 0.5 + 0.5j if "a m c" in condition else 0.5 + 0.3j
+    assert meets(statement(condition), at) == is_met
+
+
+def test_squared_constants_are_deduced():
+    """Half a diagonal of a square, and a length from its square."""
+    for text in (
+        "a b c d = isquare a b c d; o = intersection_ll o a c b d ? r2const a b a o 2/1",
+        "a = free a; b = l2const b a 4 ? lconst a b 2",
+        "a b = segment a b; c = r2const a b a c 3; d = r2const a c a d 1/3 ? cong a b a d",
+    ):
+        assert solve(Problem.parse(text), time_s=5).status is Status.PROVED, text
 
 
 def test_an_acute_triangle_is_acute():

@@ -75,5 +75,18 @@ def test_the_engine_does_not_take_one_line_for_two():
     assert (solution.status, solution.refusal) == (Status.NOT_FOUND, "")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "o = free o; a = free a; b = eqdistance b o o a; c = eqdistance c o o b; "
+        "d = eqdistance d o o c ? cyclic a b c d",
+        "d c b = triangle d c b; a = eqdistance a d b c, on_pline a b d c ? cyclic a b c d",
+    ],
+)
+def test_the_order_of_a_given_fact_does_not_matter(text: str):
+    solution = solve(Problem.parse(text), time_s=5, points="none", minimise_s=0)
+    assert solution.status in (Status.PROVED, Status.PROVED_IN_PART)
+
+
 def test_every_rule_has_a_case():
     assert set(_CASES) == set(RULES)

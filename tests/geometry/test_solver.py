@@ -77,12 +77,13 @@ def test_true_but_out_of_reach():
 
 
 def test_no_time():
-    hard = PROBLEMS["translated_imo_2003_p4"]
-    assert solve(hard, time_s=0).status is Status.NOT_FOUND
+    easy = Problem.parse("a b c = iso_triangle a b c ? eqangle b a b c c b c a")
+    solution = solve(easy, time_s=0)
+    assert (solution.status, solution.refusal) == (Status.NOT_FOUND, "")
     with pytest.raises(UsageError, match="1 or more"):
-        solve(hard, threads=0)
+        solve(easy, threads=0)
     with pytest.raises(UsageError, match="0 seconds or more"):
-        solve(hard, time_s=float("nan"))
+        solve(easy, time_s=float("nan"))
 
 
 def test_no_goal():
@@ -95,6 +96,10 @@ def test_impossible_figures():
         solve(
             Problem.parse("a b = segment a b; c = on_line c a b; d = foot d a b c ? cong a b a c")
         )
+    with pytest.raises(DiagramError, match="point e falls together with point d"):
+        draw(Problem.parse("a b = segment a b; d = midpoint d a b; e = midpoint e b a"), seed=1)
+    with pytest.raises(DiagramError, match="40 units or more away"):
+        draw(Problem.parse("a = free a; b = lconst b a 1000"), seed=1)
 
 
 def test_the_same_seed_gives_the_same_proof():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ from running_servers import ENDLESS, quick_start, serving
 
 from gnomon.errors import UsageError
 from gnomon.serve import ServeSettings
+from gnomon.serve.guard import SAFE_HEADERS
 
 HELLO = {"messages": [{"role": "user", "content": "the old hen"}], "max_tokens": 2}
 
@@ -100,7 +103,7 @@ def test_what_is_not_installed_is_said():
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
     )
     assert run.returncode == 2
-    assert "gnomon[serve]" in run.stderr
+    assert "pip install -e '.[serve]'" in run.stderr
 
 
 def test_a_port_in_use_is_said(tiny_server):
@@ -209,6 +212,124 @@ def test_what_is_wrong_is_named_in_the_requests_own_words(tiny_server, path, bod
     assert message in error["message"]
 
 
+@pytest.mark.parametrize("place", ["answer", "tool"])
+def test_a_schema_that_would_take_minutes_is_refused_at_once(tiny_server, place):
+    schema = {"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(5000)}}
+    form = {"type": "json_schema", "json_schema": {"name": "w", "schema": schema}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+    body = {**HELLO, **({"response_format": form} if place == "answer" else {"tools": tools})}
+    start_s = time.monotonic()
+    answer = post(tiny_server, body)
+    assert answer.status_code == 400
+    assert "10003 values; at most 3000" in answer.json()["error"]["message"]
+    assert time.monotonic() - start_s < 5
+
+
+def test_nesting_without_end_is_refused(tiny_server):
+    deep = '{"a":' * 20_000 + "1" + "}" * 20_000
+    body = (
+        '{"messages": [{"role": "user", "content": "a"}], "max_tokens": 1, "tools": [{"type": '
+        f'"function", "function": {{"name": "f", "parameters": {deep}}}}}]}}'
+    )
+    with tiny_server.client as client:
+        answer = client.post(
+            "/v1/chat/completions", content=body, headers={"content-type": "application/json"}
+        )
+    assert answer.status_code == 400
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
+# What openai's own client, LangChain, Continue and Open WebUI send whether it is needed or not.
+HARMLESS = {
+    "user": "u",
+    "store": True,
+    "metadata": {"topic": "hens"},
+    "parallel_tool_calls": True,
+    "modalities": ["text"],
+    "service_tier": "auto",
+    "reasoning_effort": "low",
+    "verbosity": "low",
+    "prompt_cache_key": "k",
+    "prompt_cache_retention": "24h",
+    "safety_identifier": "s",
+    "prediction": {"type": "content", "content": "the old hen"},
+    "stream_options": {"include_usage": True, "include_obfuscation": False},
+    "max_completion_tokens": 2,
+    "tool_choice": "auto",
+    "response_format": {"type": "text"},
+    "logit_bias": {},
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "top_p": 0,
+    "n": 1,
+    "stop": None,
+    "seed": None,
+    "functions": None,
+    "function_call": None,
+    "audio": None,
+    "web_search_options": None,
+}
+
+
+def test_what_clients_always_send_is_taken(tiny_server):
+    said = {
+        "role": "assistant",
+        "content": None,
+        "refusal": None,
+        "parsed": None,
+        "audio": None,
+        "function_call": None,
+        "tool_calls": [
+            {
+                "index": 0,
+                "id": "1",
+                "type": "function",
+                "function": {"name": "f", "arguments": "{}", "parsed_arguments": {}},
+            }
+        ],
+    }
+    answered = {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "5"}]}
+    messages = [HELLO["messages"][0], said, answered]
+    for streams in (False, True):
+        answer = post(tiny_server, {**HELLO, **HARMLESS, "messages": messages, "stream": streams})
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("functions", [{"name": "f"}]),
+        ("function_call", "auto"),
+        ("audio", {"voice": "ash"}),
+        ("web_search_options", {}),
+        ("modalities", ["text", "audio"]),
+        ("top_p", -0.1),
+    ],
+)
+def test_what_would_change_the_answer_is_refused_by_name(tiny_server, name, value):
+    answer = post(tiny_server, {**HELLO, name: value})
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["param"] or "").startswith(name)
+    assert name in error["message"]
+
+
+def test_embeddings_of_fewer_dimensions(tiny_server):
+    def embed(**more):
+        answer = post(tiny_server, {"input": "the old hen", **more}, "/v1/embeddings")
+        assert answer.status_code == 200
+        return answer.json()["data"][0]["embedding"]
+
+    whole = embed()
+    assert embed(dimensions=len(whole)) == whole
+    part = embed(dimensions=5)
+    length = math.sqrt(sum(x * x for x in whole[:5]))
+    assert part == pytest.approx([x / length for x in whole[:5]], abs=1e-6)
+    refused = post(tiny_server, {"input": "a", "dimensions": len(whole) + 1}, "/v1/embeddings")
+    assert refused.status_code == 400
+    assert f"have {len(whole)}" in refused.json()["error"]["message"]
+
+
 def test_a_form_is_not_json(tiny_server):
     # What a foreign page could send without asking first.
     with tiny_server.client as client:
@@ -258,6 +379,42 @@ def test_no_answer_tells_where_anything_lies(tiny_server, tiny):
         assert not re.search(r"/(home|root|usr|tmp)/", answer.text)
 
 
+def test_every_answer_is_safe_and_counted(tiny_server, locked):
+    key = {"authorization": "Bearer first"}
+    large = {"messages": [{"role": "user", "content": "a" * 5000}]}
+    with tiny_server.client as client, locked.client as locked_client:
+        before = tiny_server.get("/metrics").text
+        answers = {
+            200: client.get("/health"),
+            400: client.post("/v1/completions", json={"prompt": 5}),
+            403: client.get("/health", headers={"host": "evil.example"}),
+            404: client.get("/nothing"),
+            405: client.put("/health"),
+            401: locked_client.get("/v1/models"),
+            413: locked_client.post("/v1/chat/completions", json=large, headers=key),
+        }
+        after = tiny_server.get("/metrics").text
+    for status, answer in answers.items():
+        assert answer.status_code == status
+        assert SAFE_HEADERS.items() <= dict(answer.headers).items()
+        if status != 200:
+            assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    for line in (
+        'gnomon_requests_total{route="/v1/completions",status="400"}',
+        'gnomon_requests_total{route="none",status="403"}',
+        'gnomon_requests_total{route="none",status="404"}',
+        'gnomon_requests_total{route="/health",status="405"}',
+    ):
+        assert count(after, line) == count(before, line) + 1, line
+    metrics = get(locked, "/metrics", **key).text
+    for status in (401, 413):
+        assert count(metrics, f'gnomon_requests_total{{route="none",status="{status}"}}') >= 1
+
+
+def count(metrics, line):
+    return next((float(row.split()[-1]) for row in metrics.splitlines() if row.startswith(line)), 0)
+
+
 def test_busy_says_when_to_come_again(tiny_server):
     body = {
         "prompt": "the old hen",
@@ -276,3 +433,4 @@ def test_busy_says_when_to_come_again(tiny_server):
         assert refused.status_code == 429
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         assert refused.json()["error"]["code"] == "queue_full"
+        assert SAFE_HEADERS.items() <= dict(refused.headers).items()

@@ -48,6 +48,21 @@ def test_a_chat_answer(client):
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
 
 
+def test_a_text_that_repeats_itself_is_the_same_alone_and_in_company(client):
+    # Alone, what was said before is guessed to come again; two answers at once are not guessed.
+    song = "Ten green bottles hanging on the wall, ten green bottles hanging on the wall. "
+    question = [{"role": "user", "content": f"Repeat this five times: {song}"}]
+    [alone] = ask(client, messages=question, max_tokens=96).choices
+    pair = ask(client, messages=question, max_tokens=96, n=2).choices
+    assert [choice.message.content for choice in pair] == [alone.message.content] * 2
+
+
+def test_the_smallest_set_is_the_likeliest(client):
+    whole = ask(client, max_tokens=8)
+    again = ask(client, max_tokens=8, temperature=1.5, top_p=0)
+    assert again.choices[0].message.content == whole.choices[0].message.content
+
+
 def test_a_stream_says_the_same_and_counts_it(client):
     whole = ask(client)
     chunks = list(ask(client, stream=True, stream_options={"include_usage": True}))

@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from running_servers import Server, serving
+
+from gnomon.detect import Detection
+from gnomon.detect.page import render_page
+from gnomon.detect.sentences import Sentence
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -115,7 +120,7 @@ def test_a_chat_its_probabilities_and_the_report(open_page):
     expect(tooltip).to_be_visible()
 
     page.get_by_role("tab", name="Chat").focus()
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("End")
     expect(page.get_by_role("tab", name="Report")).to_be_focused()
     expect(page.get_by_role("heading", name="Where the bits go")).to_be_visible()
     page.set_viewport_size({"width": 1280, "height": 2000})
@@ -136,6 +141,133 @@ def test_an_answer_is_stopped(open_page):
     expect(page.get_by_label("Message", exact=True)).to_be_focused()
     page.get_by_role("button", name="New chat").click()
     expect(page.get_by_role("heading", name="Ask away.")).to_be_visible()
+
+
+ESSAY = (
+    "The bus was late again, so I walked. My left shoe had a hole in it and the puddles found it. "
+    "By the bakery I gave up and bought a bun I did not want. The city is a great place to live. "
+    "The city is a great place to work. The city has many parks <b>and</b> many museums."
+)
+ONE_OF_MANY = {  # what the server says where a machine took over, with each kind of everything
+    "model": "reader",
+    "said": {
+        "answer": "The machine takes over at sentence 4 of 6.",
+        "interval": "It began between sentences 3 and 5; such intervals hold the place in 90%.",
+        "probability": "97.0%; from 80.0% on, it is called machine text.",
+    },
+    "verdict": "mixed",
+    "boundary": 3,
+    "interval": [2, 4],
+    "coverage": 0.9,
+    "probability": 0.97,
+    "threshold": 0.8,
+    "places": [0.02, 0.03, 0.2, 0.5, 0.2, 0.05],
+    "kinds": {"human": 0.3, "gpt2_xl": 0.7},
+    "notes": ["Read with reader; the figures are for another."],
+    "sentences": [
+        {"text": f"{text}.", "probability": p, "surprisal": s, "expected": 3.0}
+        for text, p, s in zip(
+            ESSAY.rstrip(".").split(". "),
+            (0.02, 0.05, 0.25, 0.75, 0.95, 1.0),
+            (4.6, 4.9, 4.1, 2.6, 2.2, 2.9),
+            strict=True,
+        )
+    ],
+}
+
+
+def test_where_a_machine_took_over(open_page):
+    page = open_page()
+    page.get_by_role("tab", name="Chat").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Detect")).to_be_focused()
+    page.get_by_label("Text", exact=True).fill(ESSAY)
+    page.keyboard.press("Control+Enter")
+    answer = page.get_by_role("region", name="Answer")
+    heading = answer.get_by_role("heading").first
+    expect(heading).to_be_focused()  # who listens is taken to it
+    expect(page.locator("#announcements")).to_have_text(heading.inner_text())
+    expect(answer.locator(".shaded-text")).to_contain_text("many parks <b>and</b> many museums")
+    assert answer.locator(".shaded-text b").count() == 0
+    expect(answer.locator(".shaded-text span")).to_have_count(6)
+    expect(answer.get_by_role("img")).to_have_count(2)
+    answer.get_by_text("The figures of every sentence").click()
+    expect(answer.get_by_role("row")).to_have_count(7 + 4)  # with the head's three kinds
+
+
+@pytest.mark.parametrize("mode", ["wide", "narrow", "dark"])
+def test_a_boundary_in_windows_of_all_kinds(open_page, mode):
+    options = {
+        "wide": {},
+        "narrow": {"viewport": {"width": 360, "height": 740}, "has_touch": True},
+        "dark": {"color_scheme": "dark"},
+    }[mode]
+    page = open_page(**options)
+    page.route("**/detect", lambda route: route.fulfill(json=ONE_OF_MANY))
+    page.get_by_role("tab", name="Detect").click()
+    page.get_by_label("Text", exact=True).fill(ESSAY)
+    page.get_by_role("button", name="Look").click()
+    text = page.locator(".shaded-text")
+    expect(text.get_by_text("the machine takes over here")).to_be_visible()
+    assert text.locator("span, .here").nth(3).get_attribute("class") == "here"
+    expect(text.locator("span.inside")).to_have_count(3)
+    assert page.locator("rect.machine").count() == 3
+    page.screenshot(path=SCREENSHOTS / f"{mode}-detect.png")
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": 2200})
+    page.screenshot(path=SCREENSHOTS / f"{mode}-detect-whole.png")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= page.viewport_size["width"]
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_the_report_of_the_command_is_drawn_alike(browser, tmp_path, mode):
+    given = np.array(ONE_OF_MANY["places"])
+    texts = [each["text"] for each in ONE_OF_MANY["sentences"]]
+    found = Detection(
+        sentences=tuple(Sentence(begin=0, end=len(text), text=text) for text in texts),
+        probabilities=np.array([each["probability"] for each in ONE_OF_MANY["sentences"]]),
+        surprisals=np.array([each["surprisal"] for each in ONE_OF_MANY["sentences"]]),
+        expected=np.full(6, 3.0),
+        posterior=np.append(0.97 * given / given.sum(), 0.03),
+        verdict="mixed",
+        boundary=3,
+        interval=(2, 4),
+        coverage=0.9,
+        probability=0.97,
+        threshold=0.8,
+        kinds={"human": 0.3, "gpt2_xl": 0.7},
+        cut=None,
+        notes=("Read with another.",),
+    )
+    path = tmp_path / "report.html"
+    path.write_text(render_page(found, name="essay", reader="reader"), encoding="utf-8")
+    watch = Watch("file://")
+    context = browser.new_context(color_scheme=mode, viewport={"width": 900, "height": 1700})
+    page = context.new_page()
+    watch.attach(page)
+    page.goto(path.as_uri())
+    expect(page.get_by_text("the machine takes over here")).to_be_visible()
+    expect(page.locator(".shaded-text span.inside")).to_have_count(3)
+    expect(page.get_by_role("img")).to_have_count(2)
+    assert page.locator(".shaded-text b").count() == 0
+    page.screenshot(path=SCREENSHOTS / f"{mode}-detect-report.png")
+    context.close()
+    assert watch.trouble == []
+
+
+def test_a_text_that_is_refused_and_one_that_is_stopped(open_page):
+    page = open_page(is_refused=True)
+    page.get_by_role("tab", name="Detect").click()
+    page.get_by_label("Text", exact=True).fill("   ")
+    page.get_by_role("button", name="Look").click()
+    expect(page.get_by_role("alert").filter(has_text="no words")).to_be_visible()
+    page.route("**/detect", lambda route: None)  # never answered
+    page.get_by_label("Text", exact=True).fill(ESSAY)
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    page.get_by_label("Text", exact=True).press("Escape")
+    expect(page.get_by_text("Stopped.")).to_be_visible()
+    expect(page.get_by_role("button", name="Look")).to_be_visible()
 
 
 @pytest.mark.parametrize("mode", ["narrow", "dark"])

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from gnomon.engine import Engine, SamplingOptions, generate
+from gnomon.engine import Engine, Sampler, SamplingOptions, generate
 from gnomon.models import open_model
 from gnomon.serve.events import Failed, Finished, PromptRead, TextAdded
 from gnomon.serve.generation import GenerationOptions, GenerationWork
@@ -127,6 +127,84 @@ def test_a_likeliest_text_is_the_engines_own(engine):
             assert tokens == expected[:cut]
 
     run(main())
+
+
+def likeliest(desk, tokens, *, count=60):
+    return GenerationWork(
+        np.array(tokens, np.int32),
+        GenerationOptions(max_tokens=count, top_scores=0, logit_bias=ENDLESS),
+        tokenizer=desk.tokenizer,
+        client="a",
+        deadline_s=time.monotonic() + 60,
+    )
+
+
+def tokens_of(desk, work):
+    added = [event for event in desk.events[work] if isinstance(event, TextAdded)]
+    return [score.token for event in added for score in event.scores]
+
+
+@pytest.fixture
+def guessed(monkeypatch):
+    """Of each guess that is read, how many events came of it."""
+    counts = []
+    read_guess = GenerationWork.read_guess
+
+    def watched(work, session, guess):
+        events = read_guess(work, session, guess)
+        counts.append(len(events))
+        return events
+
+    monkeypatch.setattr(GenerationWork, "read_guess", watched)
+    return counts
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 60])
+def test_a_likeliest_text_alone_is_guessed_and_the_same(engine, monkeypatch, guessed, count):
+    text = prompt(12) * 4
+
+    def choose(self, logits, seen):
+        """Mostly what the text said before, so that guesses are right, sometimes wrong."""
+        return seen[-12] if len(seen) % 5 else int(logits.argmax())
+
+    monkeypatch.setattr(Sampler, "choose", choose)
+
+    async def main():
+        async with Desk(engine) as desk:
+            first = likeliest(desk, text, count=count)
+            desk.scheduler.submit([first])
+            await desk.done(first)
+            # What was guessed wrongly is taken back: the next turn goes on from what was said.
+            longer = [*text, *tokens_of(desk, first), *prompt(3)]
+            second = likeliest(desk, longer, count=count)
+            desk.scheduler.submit([second])
+            await desk.done(second)
+            assert desk.cached(second) == len(text) + count - 1
+            ends = [desk.events[work][-1] for work in (first, second)]
+            return [tokens_of(desk, work) for work in (first, second)], ends
+
+    with_guesses = run(main())
+    assert max(guessed, default=0) > 1 or count < 7  # several tokens of one step
+    guessed.clear()
+    monkeypatch.setattr(GenerationWork, "guess", lambda work: [])
+    assert run(main()) == with_guesses
+    assert not guessed
+
+
+def test_nothing_is_guessed_in_company_or_by_chance(engine, monkeypatch, guessed):
+    monkeypatch.setattr(Sampler, "choose", lambda self, logits, seen: seen[-12])
+
+    async def main():
+        async with Desk(engine) as desk:
+            by_chance = desk.work(prompt(12) * 4, tokens=40)
+            desk.scheduler.submit([by_chance])
+            await desk.done(by_chance)
+            together = [likeliest(desk, prompt(12, seed) * 4) for seed in (1, 2)]
+            desk.scheduler.submit(together)
+            await desk.done(*together)
+
+    run(main())
+    assert not guessed
 
 
 def test_the_next_turn_of_a_chat_reads_what_is_new(engine):

@@ -39,7 +39,8 @@ def test_a_client_that_leaves_frees_its_place(tiny_server, streams):
 
 
 def test_time_runs_out(tiny):
-    with serving(tiny, "--threads", 1, "--time-limit", 0.5) as server, server.client as client:
+    limits = ("--time-limit", 0.5, "--receive-time", 0.5)
+    with serving(tiny, "--threads", 1, *limits) as server, server.client as client:
         with client.stream("POST", "/v1/completions", json={**BODY, "max_tokens": 4000}) as answer:
             assert answer.status_code == 200
             last = list(events(answer.iter_lines()))[-1]
@@ -47,6 +48,17 @@ def test_time_runs_out(tiny):
         whole = client.post("/v1/completions", json={**BODY, "max_tokens": 4000, "stream": False})
         assert whole.status_code == 504
         assert whole.json()["error"]["code"] == "time_limit"
+
+        def trickle():
+            while True:
+                yield b" "
+                time.sleep(0.1)
+
+        slow = client.post(
+            "/v1/completions", content=trickle(), headers={"content-type": "application/json"}
+        )
+        assert slow.status_code == 408
+        assert "within 0.5 s" in slow.json()["error"]["message"]
 
 
 def stream_in_thread(server, max_tokens, into):

@@ -72,7 +72,7 @@ def compress(
             metavar="LEVEL",
             help="quick only rounds; standard also trains every rounded block to give the "
             "original's output; max then trains the whole model to give the original's answers. "
-            "The last two need gnomon[compress].",
+            "The last two need PyTorch: the extra 'compress'.",
         ),
     ] = "quick",
     calibration: Annotated[
@@ -115,7 +115,7 @@ def compress(
             show_default="the cores of this machine",
             help="Let the Ray cluster at HOST:PORT do the work, or 'auto': the one that this "
             "machine belongs to. The result is the same on machines of one kind. "
-            "Needs gnomon[ray].",
+            "Needs the extra 'ray'.",
         ),
     ] = None,
     resume: Annotated[

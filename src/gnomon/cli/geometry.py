@@ -52,11 +52,22 @@ PointsOption = Annotated[
     Proposers, typer.Option("--points", help="Who proposes auxiliary points; none: only deduce.")
 ]
 
+GoalOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        show_default="all",
+        help="Of several goals only this one: 1 is the first.",
+    ),
+]
+
 
 @app.command("solve")
 def solve(
     file: FileArgument,
     *,
+    goal: GoalOption = None,
     time_s: TimeOption = 60.0,
     threads: Threads = None,
     seed: SeedOption = 0,
@@ -76,20 +87,29 @@ def solve(
     FILE holds one problem: in AlphaGeometry's language or Newclid's (docs/geometry.md), or a
     GeoGebra file whose goal is a relation. A proof is printed only after an independent checker has
     accepted it. Exit code 0: proved; 7: not found; 8: false; 9: proved for some configurations and
-    false in others; 4: the problem cannot be read or drawn.
+    false in others; 4: the problem cannot be read or drawn. Of several goals, which share the time,
+    the worst answer counts: false, then not found.
 
     Example: echo 'a b c = iso_triangle a b c ? eqangle b a b c c b c a' | gnomon geometry solve -
     """
-    problem, solution = _solve(file, time_s, threads, seed, points)
+    parts = _parts(file, goal)
+    if len(parts) > 1 and (figure is not None or not (as_json or form is Form.text)):
+        raise _too_many(parts)
+    solved: list[Solution] = []
+    for part in parts:
+        left_s = max(0.0, time_s - sum(solution.seconds for solution in solved))
+        share_s = left_s / (len(parts) - len(solved))
+        solved.append(_solve(part, share_s, threads, seed, points))
+    worst = max(solved, key=_badness)
     if figure is not None:
-        _write_figure(figure, solution)
+        _write_figure(figure, worst)
     if as_json:
-        print_json(_to_dict(problem, solution))
-    elif form is Form.text or solution.proof is None:
-        print(_to_text(problem, solution))
+        answers = [_to_dict(solution) for solution in solved]
+        several = {"status": worst.status.value, "parts": answers}
+        print_json(answers[0] if len(answers) == 1 else several)
     else:
-        print(_formatted(solution, form))
-    if code := _exit_code(solution):
+        print("\n\n".join(_formatted(solution, form) for solution in solved))
+    if code := _exit_code(worst):
         raise typer.Exit(code)
 
 
@@ -100,6 +120,7 @@ def hint(
     number: Annotated[
         int, typer.Option("--number", "-n", metavar="N", min=1, help="Which step: 1 is the first.")
     ] = 1,
+    goal: GoalOption = None,
     time_s: TimeOption = 60.0,
     threads: Threads = None,
     seed: SeedOption = 0,
@@ -111,9 +132,12 @@ def hint(
 
     Example: gnomon geometry hint problem.txt --number 2
     """
-    problem, solution = _solve(file, time_s, threads, seed, points)
+    problem, *others = _parts(file, goal)
+    if others:
+        raise _too_many([problem, *others])
+    solution = _solve(problem, time_s, threads, seed, points)
     if solution.proof is None:
-        print(_to_text(problem, solution))
+        print(_to_text(solution))
     else:
         lines = [line for line in _explain(solution).lines if line.point or line.uses]
         if not lines:
@@ -176,27 +200,53 @@ def generate(
     only_auxiliary: Annotated[
         bool, typer.Option("--only-auxiliary", help="Only theorems that need a further point.")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            show_default="stdout",
+            help="Write there, and go on where an interrupted run with the same options stopped.",
+        ),
+    ] = None,
 ) -> None:
     """Write random theorems as JSON lines, with the auxiliary points that their proofs need.
 
     Random figures are saturated, and conclusions are traced back. The same seed gives the same
-    lines, whatever the number of threads (which are processes here).
+    lines, whatever the number of threads (which are processes here). With --output, `wc -l FILE`
+    says how far it is.
 
     Example: gnomon geometry generate --count 100 --only-auxiliary > theorems.jsonl
     """
     import json
     import os
 
-    from gnomon.geometry.generate import generate
+    from gnomon.geometry.generate import generate, read_records
 
+    whole = b""
+    if output is not None and output.exists():
+        written = read_bytes(str(output))
+        whole = written[: written.rfind(b"\n") + 1]  # the last line may be cut off
     found = generate(
         count,
         seed=seed,
         processes=threads or len(os.sched_getaffinity(0)),
         only_auxiliary=only_auxiliary,
+        before=read_records(whole.decode("utf-8", "replace").splitlines(), seed=seed),
     )
-    for record in found:
-        print(json.dumps(record), flush=True)
+    if output is None:
+        for record in found:
+            print(json.dumps(record), flush=True)
+        return
+    try:
+        with output.open("ab") as file:
+            file.truncate(len(whole))
+            for record in found:
+                file.write(json.dumps(record).encode() + b"\n")
+                file.flush()
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror or error}") from error
 
 
 @app.command("train")
@@ -239,22 +289,44 @@ def train(
         )
 
 
+def _parts(file: str, goal: int | None) -> list[Problem]:
+    """A problem for each goal, or for the one that is asked for."""
+    from gnomon.geometry import read_problem
+
+    parts = read_problem(read_bytes(file), name=file).parts()
+    if goal is not None and goal > len(parts):
+        raise UsageError(f"goal {goal} was asked for, and the problem has {len(parts)}")
+    return parts if goal is None else [parts[goal - 1]]
+
+
+def _too_many(parts: list[Problem]) -> UsageError:
+    return UsageError(
+        f"the problem has {len(parts)} goals, and this shows one proof; choose one with --goal N"
+    )
+
+
 def _solve(
-    file: str, time_s: float, threads: int | None, seed: int, points: Proposers
-) -> tuple[Problem, Solution]:
+    problem: Problem, time_s: float, threads: int | None, seed: int, points: Proposers
+) -> Solution:
     import os
 
-    from gnomon.geometry import read_problem, solve
+    from gnomon.geometry import solve
 
-    problem = read_problem(read_bytes(file), name=file)
-    solution = solve(
+    return solve(
         problem,
         time_s=time_s,
         threads=threads or len(os.sched_getaffinity(0)),
         seed=seed,
         points=points.value,
     )
-    return problem, solution
+
+
+def _badness(solution: Solution) -> int:
+    """The place of an answer among all, the best first."""
+    from gnomon.geometry import Status
+
+    order = (Status.PROVED, Status.PROVED_IN_PART, Status.NOT_FOUND, Status.FALSE)
+    return order.index(solution.status)
 
 
 def _exit_code(solution: Solution) -> int:
@@ -268,13 +340,13 @@ def _exit_code(solution: Solution) -> int:
     }[solution.status]
 
 
-def _to_dict(problem: Problem, solution: Solution) -> dict[str, Any]:
+def _to_dict(solution: Solution) -> dict[str, Any]:
     from gnomon.geometry.certificate import to_dict
 
     proof = solution.proof
     return {
         "status": solution.status.value,
-        "goal": str(problem.goal),
+        "goal": str(solution.problem.goal),
         "proof": to_dict(proof, solution.problem, solution.added) if proof else None,
         "added": [str(clause) for clause in solution.added],
         "unused": list(_explain(solution).unused) if proof else [],
@@ -282,6 +354,7 @@ def _to_dict(problem: Problem, solution: Solution) -> dict[str, Any]:
         "counterexample": _places(solution.counterexample or {}),
         "refusal": solution.refusal,
         "is_every_choice": solution.is_every_choice,
+        "is_time_over": solution.is_time_over,
         "facts": solution.facts,
         "attempts": solution.attempts,
         "seconds": solution.seconds,
@@ -308,19 +381,23 @@ def _explain(solution: Solution) -> Explanation:
     return explain(solution.proof, solution.problem, solution.added, note=note)
 
 
-def _to_text(problem: Problem, solution: Solution) -> str:
+def _to_text(solution: Solution) -> str:
     from gnomon.geometry import Status
     from gnomon.geometry.explanation import to_text
     from gnomon.geometry.wording import say
 
-    assert problem.goal is not None
-    goal = say(problem.goal)
+    assert solution.problem.goal is not None
+    goal = say(solution.problem.goal)
     if solution.proof is not None:
         where = " for some configurations" if solution.status is Status.PROVED_IN_PART else ""
         return f"{to_text(_explain(solution))}\n\nProved and checked{where}: {goal}"
     if solution.status is Status.NOT_FOUND:
         refused = f" The checker refused one: {solution.refusal}." if solution.refusal else ""
-        return f"Not found: {goal} holds in the diagrams, but no proof was found.{refused}"
+        if solution.is_time_over:
+            found = f"no proof was found in {solution.seconds:.0f} seconds; more --time may help."
+        else:
+            found = "no proof was found, and nothing is left to try."
+        return f"Not found: {goal} holds in the diagrams, but {found}{refused}"
     places = "\n".join(
         f"  {name} = ({at.real:.6f}, {at.imag:.6f})" for name, at in solution.diagram.items()
     )
@@ -335,7 +412,8 @@ def _formatted(solution: Solution, form: Form) -> str:
     from gnomon.geometry.latex import to_latex
     from gnomon.geometry.page import to_html
 
-    assert solution.proof is not None
+    if form is Form.text or solution.proof is None:
+        return _to_text(solution)
     if form is Form.json:
         return json.dumps(to_dict(solution.proof, solution.problem, solution.added), indent=1)
     explanation = _explain(solution)

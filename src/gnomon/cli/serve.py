@@ -96,6 +96,15 @@ def serve(
             metavar="SECONDS", min=0.1, rich_help_panel=_LIMITS, help="For any one request."
         ),
     ] = 600.0,
+    receive_time: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.1,
+            rich_help_panel=_LIMITS,
+            help="From a request's first byte to its last.",
+        ),
+    ] = 30.0,
     drain: Annotated[
         float,
         typer.Option(
@@ -123,7 +132,8 @@ def serve(
         from gnomon.serve.server import address_of, listen
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"serving needs {error.name}, which is not installed: pip install 'gnomon[serve]'"
+            f"serving needs {error.name}, which is not installed; in gnomon's folder: "
+            "pip install -e '.[serve]'"
         ) from error
     from gnomon.engine import DEFAULT_CAPACITY, Engine
     from gnomon.models import open_model, require_tokenizer
@@ -142,6 +152,7 @@ def serve(
         max_waiting=queue,
         max_tokens=max_tokens,
         time_limit_s=time_limit,
+        receive_time_s=receive_time,
         drain_s=drain,
         max_body_bytes=max_body,
     )

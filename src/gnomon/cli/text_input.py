@@ -27,7 +27,7 @@ def read_text(name: str) -> str:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{where} is not UTF-8 text (byte {error.start} is {raw[error.start]:#04x}); "
+            f"{where} is not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x}); "
             "convert it first, for example with iconv"
         ) from error
     if not text.strip():

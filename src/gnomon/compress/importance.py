@@ -147,9 +147,12 @@ def geometric_mean(inputs: np.ndarray) -> float:
     if rows == 0 or not inputs.any():
         return 0.0
     small = inputs.T @ inputs if size <= rows else inputs @ inputs.T
-    eigenvalues = np.zeros(size)
-    eigenvalues[: len(small)] = np.linalg.eigvalsh(small.astype(np.float64) / rows)
-    return float(np.exp(np.mean(np.log(_damped(eigenvalues)))))
+    small = small.astype(np.float64) / rows
+    damping = max(DAMPING * float(np.trace(small)) / size, 1e-30)
+    small[np.diag_indices(len(small))] += damping
+    logarithms = 2 * np.log(np.diagonal(np.linalg.cholesky(small))).sum()
+    logarithms += (size - len(small)) * np.log(damping)  # of the eigenvalues that are 0
+    return float(np.exp(logarithms / size))
 
 
 def _damped(eigenvalues: np.ndarray) -> np.ndarray:

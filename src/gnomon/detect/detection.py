@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ from gnomon.detect.cuts import find_cut
 from gnomon.detect.head import Head, load_head
 from gnomon.detect.limits import outside_measured
 from gnomon.detect.normal_form import normal_form
+from gnomon.detect.passage import Reading
 from gnomon.detect.reader import Reader
 from gnomon.detect.sentences import Sentence, split_sentences
 from gnomon.errors import DataError
@@ -101,71 +102,78 @@ class Detector:
         which word, in the sentence that was found or the one before it. Raises DataError if there
         are no words in the text.
         """
-        given = split_sentences(text) if isinstance(text, str) else _as_sentences(text)
-        forms = [(s, normal_form(s.text)) for s in given]
-        read = [(s, form) for s, form in forms if form]
-        if not read:
-            raise DataError("the text has no words; at least one sentence was expected")
-        sentences = tuple(s for s, _ in read)
-        normal = [form for _, form in read]
-        reading = self._reader.read(normal, on_progress=on_progress)
-        features = self.head.features(reading, normal)
-        posterior = self.head.boundary.posterior(features)
-        probability = 1.0 - float(posterior[-1])
-        threshold = self.head.threshold if threshold is None else threshold
-        boundary = len(sentences)
-        if probability >= threshold:
-            boundary = best_boundary(posterior[:-1])
-        cut = None
-        if words and boundary < len(sentences):
-            cut = self._cut(sentences, normal, features, boundary)
-        notes = outside_measured(normal)
-        if self.model.name != self.head.reader:
-            notes.append(
-                f"Read with {self.model.name}; the figures are for {self.head.reader} as reader."
-            )
-        kinds = self.head.kinds
-        return Detection(
-            sentences=sentences,
-            probabilities=np.cumsum(posterior)[:-1],
-            surprisals=_means(-reading.log_probabilities, reading.starts),
-            expected=_means(reading.entropies, reading.starts),
-            posterior=posterior,
-            verdict="human"
-            if boundary == len(sentences)
-            else "machine"
-            if boundary == 0
-            else "mixed",
-            boundary=boundary,
-            interval=interval(given_machine(posterior), self.head.level),
-            coverage=self.head.coverage,
-            probability=probability,
-            threshold=threshold,
-            kinds={}
-            if kinds is None
-            else dict(zip(kinds.names, kinds.probabilities(features).tolist(), strict=True)),
-            cut=cut,
-            notes=tuple(notes),
-        )
+        draft = draft_of(text)
+        reading = self._reader.read(draft.normal, on_progress=on_progress)
+        found = judge(draft, reading, self.head, reader=self.model.name, threshold=threshold)
+        if words and found.verdict != "human":
+            found = replace(found, cut=self._cut(draft, reading, found.boundary))
+        return found
 
-    def _cut(
-        self,
-        sentences: Sequence[Sentence],
-        normal: Sequence[str],
-        features: np.ndarray,
-        boundary: int,
-    ) -> WordCut:
+    def _cut(self, draft: Draft, reading: Reading, boundary: int) -> WordCut:
         found = find_cut(
             self.head,
             self._reader,
-            given=[s.text for s in sentences],
-            normal=normal,
-            features=features,
+            given=[s.text for s in draft.sentences],
+            normal=draft.normal,
+            features=self.head.features(reading, draft.normal),
             boundary=boundary,
         )
-        sentence = sentences[found.sentence]
+        sentence = draft.sentences[found.sentence]
         places = [match.start() for match in re.finditer(r"\S+", sentence.text)]
         return WordCut(character=sentence.begin + places[found.word], probability=found.probability)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A text that is to be read: its sentences, and what is read of each."""
+
+    sentences: tuple[Sentence, ...]
+    normal: tuple[str, ...]
+
+
+def draft_of(text: str | Sequence[str]) -> Draft:
+    """The draft of a text, or of its sentences. Raises DataError if it has no words."""
+    given = split_sentences(text) if isinstance(text, str) else _as_sentences(text)
+    forms = [(s, normal_form(s.text)) for s in given]
+    read = [(s, form) for s, form in forms if form]
+    if not read:
+        raise DataError("the text has no words; at least one sentence was expected")
+    return Draft(sentences=tuple(s for s, _ in read), normal=tuple(form for _, form in read))
+
+
+def judge(
+    draft: Draft, reading: Reading, head: Head, *, reader: str, threshold: float | None = None
+) -> Detection:
+    """What `head` makes of what the model called `reader` read, between sentences."""
+    features = head.features(reading, draft.normal)
+    posterior = head.boundary.posterior(features)
+    probability = 1.0 - float(posterior[-1])
+    threshold = head.threshold if threshold is None else threshold
+    count = boundary = len(draft.sentences)
+    if probability >= threshold:
+        boundary = best_boundary(posterior[:-1])
+    notes = outside_measured(draft.normal)
+    if reader != head.reader:
+        notes.append(f"Read with {reader}; the figures are for {head.reader} as reader.")
+    kinds = head.kinds
+    return Detection(
+        sentences=draft.sentences,
+        probabilities=np.cumsum(posterior)[:-1],
+        surprisals=_means(-reading.log_probabilities, reading.starts),
+        expected=_means(reading.entropies, reading.starts),
+        posterior=posterior,
+        verdict="human" if boundary == count else "machine" if boundary == 0 else "mixed",
+        boundary=boundary,
+        interval=interval(given_machine(posterior), head.level),
+        coverage=head.coverage,
+        probability=probability,
+        threshold=threshold,
+        kinds={}
+        if kinds is None
+        else dict(zip(kinds.names, kinds.probabilities(features).tolist(), strict=True)),
+        cut=None,
+        notes=tuple(notes),
+    )
 
 
 def _as_sentences(texts: Sequence[str]) -> list[Sentence]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from gnomon.errors import DataError
@@ -23,12 +24,7 @@ _LONGEST = 20_000_000  # characters of a file that is read
 
 def to_dict(proof: Proof, problem: Problem, added: Sequence[Clause]) -> dict[str, Any]:
     """As plain data. `problem` ends with the clauses `added`."""
-    given = Problem(
-        name=problem.name,
-        clauses=problem.clauses[: len(problem.clauses) - len(added)],
-        goal=problem.goal,
-        places=problem.places,
-    )
+    given = replace(problem, clauses=problem.clauses[: len(problem.clauses) - len(added)])
     data = proof.to_dict()
     return {
         "format": data["format"],

@@ -143,6 +143,7 @@ def _algebra_fault(step: ProofStep, earlier: Sequence[ProofStep]) -> str:
 # Statements that one of their equations says completely.
 _SINGLE = (
     "coll", "para", "perp", "aconst", "eqangle", "cyclic", "cong", "eqratio", "rconst", "lconst",
+    "r2const", "l2const",
 )  # fmt: skip
 
 

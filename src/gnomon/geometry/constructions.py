@@ -1,14 +1,17 @@
 """The table of constructions: what each needs, how it is drawn, which facts it gives.
 
-The names, the order of their arguments and their facts are those of AlphaGeometry (Nature 2024).
+The names, the order of their arguments and their facts are those of AlphaGeometry (Nature 2024),
+and of Newclid (arXiv 2411.11938) where AlphaGeometry has none.
 A construction either restricts its point to a line or circle (`locus`), so that two of them meet,
 or places all its points (`place`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from gnomon.geometry import loci, sketches
 from gnomon.geometry.loci import Locus
@@ -29,8 +32,9 @@ class Construction:
     signature: tuple[str, ...]
     new: tuple[str, ...]
     numbers: tuple[str, ...]
-    needs: tuple[Statement, ...]  # `ncoll`, `npara`, `nperp` and what problems have to prove first
+    needs: tuple[Statement, ...]  # conditions, and what problems have to prove first
     facts: tuple[Statement, ...]
+    order: tuple[Statement, ...]  # conditions that every diagram meets, and no proof uses
     locus: Locate | None
     place: Place | None
 
@@ -64,6 +68,7 @@ def _row(
     facts: str,
     *,
     needs: str = "",
+    order: str = "",
     number: str = "",
     locus: Locate | None = None,
     place: Place | None = None,
@@ -78,6 +83,7 @@ def _row(
         numbers=(number,) if number else (),
         needs=tuple(statement(part) for part in needs.split(",") if part.strip()),
         facts=tuple(statement(part) for part in facts.split(",") if part.strip()),
+        order=tuple(statement(part) for part in order.split(",") if part.strip()),
         locus=locus,
         place=place,
     )
@@ -122,6 +128,7 @@ _ROWS = [
     # Figures of their own
     _row("a = free a", "", place=sketches.free),
     _row("a b = segment a b", "", place=sketches.segment),
+    _row("c a b = between c a b", "coll a b c", order="obtuse_angle a c b", place=sketches.between),
     _row("a b c = triangle a b c", "", place=sketches.triangle),
     _row("a b c = iso_triangle a b c", "cong a b a c", place=sketches.iso_triangle),
     _row("a b c = iso_triangle0 a b c", "cong a b a c", place=sketches.iso_triangle),
@@ -159,6 +166,8 @@ _ROWS = [
     _row("a b c d e = pentagon a b c d e", "", place=sketches.pentagon),
     # Lines and circles on which a point may lie
     _row("x = on_line x a b", "coll x a b", needs="diff a b", locus=loci.line),
+    _row("x = between_bound x a b", "coll x a b", needs="diff a b", order="obtuse_angle a x b",
+         locus=lambda a, b: loci.Line(a, b - a, is_ray=True)),
     _row("x = on_opline x a b", "coll x a b", needs="diff a b",
          locus=lambda a, b: loci.Line(a, a - b, is_ray=True)),
     _row("x = on_pline x a b c", "para x a b c", needs="ncoll a b c", locus=loci.parallel),
@@ -205,6 +214,10 @@ _ROWS = [
          locus=lambda a, c, e, f, g, h: loci.apollonius(a, c, abs(f - e) / abs(h - g))),
     _row("x = lconst x a y", "lconst x a y", number="y",
          locus=lambda a, y: loci.Circle(a, float(y))),
+    _row("x = r2const a b c x y", "r2const a b c x y", needs="diff a b", number="y",
+         locus=lambda a, b, c, y: loci.Circle(c, abs(b - a) / math.sqrt(y))),
+    _row("x = l2const x a y", "l2const x a y", number="y",
+         locus=lambda a, y: loci.Circle(a, math.sqrt(y))),
     # One point, with at most the choice between two places
     _row("x = circle x a b c", "circle x a b c", needs="ncoll a b c",
          place=_fixed(loci.circumcentre)),
@@ -257,7 +270,15 @@ _ROWS = [
          needs="npara b c e f",
          place=_each(lambda a, b, c, d, e, f: loci.meet(
              loci.perpendicular(a, b, c), loci.perpendicular(d, e, f)))),
+    _row("r = simtri r a b c p q", "simtri a b c p q r", needs="ncoll a b c, diff p q",
+         place=_fixed(sketches.similar_corner)),
+    _row("r = simtrir r a b c p q", "simtrir a b c p q r", needs="ncoll a b c, diff p q",
+         place=_fixed(partial(sketches.similar_corner, is_mirrored=True))),
     # Several points at once
+    _row("q r = contri q r a b c p", "contri a b c p q r", needs="ncoll a b c",
+         place=sketches.congruent_sides),
+    _row("q r = contrir q r a b c p", "contrir a b c p q r", needs="ncoll a b c",
+         place=partial(sketches.congruent_sides, is_mirrored=True)),
     _row("x y = square a b x y", _SQUARE.replace("c", "x").replace("d", "y")
          .replace("xong", "cong"), needs="diff a b",
          place=_known(lambda a, b: [(b + 1j * (b - a), a + 1j * (b - a))])),
@@ -290,6 +311,10 @@ _ROWS = [
          "cong o x o a, cong w y w b, perp x o x y, perp y w y x,"
          "cong o z o a, cong w i w b, perp z o z i, perp i w i z",
          needs="diff o w", place=_known(sketches.common_tangents)),
+    _row("x y z i = cc_itangent x y z i o a w b",
+         "cong o x o a, cong w y w b, perp x o x y, perp y w y x,"
+         "cong o z o a, cong w i w b, perp z o z i, perp i w i z",
+         needs="diff o w", place=_known(partial(sketches.common_tangents, are_inner=True))),
     _row("x y z i = 2l1c x y z i a b c o",
          "coll x a c, coll y b c, cong o a o z, coll i o z, cong i x i y, cong i y i z,"
          "perp i x a c, perp i y b c",

@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
 
 from gnomon.errors import DataError
+from gnomon.geometry.conditions import CONDITIONS, meets
 from gnomon.geometry.language import Clause, Problem, Step
 from gnomon.geometry.loci import Circle, Locus, lies_on, meet, nearest
-from gnomon.geometry.predicates import TOLERANCE, Statement, cross, dot, holds
+from gnomon.geometry.predicates import TOLERANCE, Statement, holds
 
 _TRIES = 60
 _MOVES = 4  # of a point that falls together with another one, before the figure is drawn anew
-_NEAREST = 1e-2  # two points closer than this, or lines at a smaller sine, are drawn anew
+_NEAREST = 1e-2  # two points closer than this are drawn anew
 _FURTHEST = 40.0
+_AWAY = 2.0  # how far from the first figure another one may be, in either coordinate
 _SHAKE = 0.04  # how far from its marked place a point is drawn, the figure being about 2 wide
 
 Diagram = dict[str, complex]
@@ -43,11 +45,15 @@ def draw(problem: Problem, *, seed: int, choice: int = 0) -> Diagram:
         try:
             for clause in problem.clauses:
                 at.update(_place_apart(clause, at, rng, choices, places))
-            return at
         except (ArithmeticError, ValueError) as error:
             placed = len(at)
             clause = next(c for c in problem.clauses if c.points[0] not in at)
             reason = f"'{clause}' (after {placed} points): {error}"
+            continue
+        unmet = next((c for c in problem.conditions if not meets(c, at)), None)
+        if unmet is None:
+            return at
+        reason = f"the condition '{unmet}'"
     raise DiagramError(
         f"no diagram can be drawn in {_TRIES} tries; the last one failed at {reason}. "
         "The construction is degenerate or contradictory"
@@ -101,7 +107,7 @@ def _place(
     clause: Clause, at: Diagram, rng: Random, choices: Random, places: Mapping[str, complex]
 ) -> Diagram:
     for step in clause.steps:
-        _require(step, at)
+        _require(step.needs(), at, f"'{step.construction.name}' needs")
     loci: list[Locus] = []
     placements: list[tuple[complex, ...]] | None = None
     for step in clause.steps:
@@ -112,6 +118,9 @@ def _place(
         elif placements is None:
             assert construction.place is not None
             placements = construction.place(rng, *known)
+            if at and not known and len(construction.new) > 1:  # beside the first figure
+                away = complex(rng.uniform(-_AWAY, _AWAY), rng.uniform(-_AWAY, _AWAY))
+                placements = [tuple(point + away for point in p) for p in placements]
         else:
             placements = _agreeing(placements, construction.place(rng, *known))  # type: ignore[misc]
     marked = tuple(
@@ -131,15 +140,17 @@ def _place(
         raise ArithmeticError("over-constrained: no point satisfies all of it")
     apart = [p for p in on_all if _is_apart(p, at)]
     if not apart:
-        raise _TooNear("the point falls together with another one, or far away")
+        raise _TooNear(_clash(clause.points, on_all[0], at))
     number = choices.randrange(len(apart))
     chosen = min(apart, key=lambda p: _gap(p, marked)) if marked else apart[number]
     names = (str(clause.steps[0].binding[name]) for name in clause.steps[0].construction.new)
     placed = dict(zip(names, chosen, strict=True))
+    drawn = {**at, **placed}
     for step in clause.steps:
         for fact in step.facts():
-            if not holds(fact, {**at, **placed}, tolerance=100 * TOLERANCE):
+            if not holds(fact, drawn, tolerance=100 * TOLERANCE):
                 raise ArithmeticError(f"over-constrained: '{fact}' does not hold")
+        _require(step.order(), drawn, f"'{step.construction.name}' means")
     return placed
 
 
@@ -190,33 +201,24 @@ def _is_apart(points: tuple[complex, ...], at: Diagram) -> bool:
     )
 
 
+def _clash(names: Sequence[str], points: Sequence[complex], at: Diagram) -> str:
+    """Why points are not apart."""
+    drawn = {**at, **dict(zip(names, points, strict=True))}
+    for name in names:
+        for other, place in drawn.items():
+            if other != name and abs(place - drawn[name]) < _NEAREST:
+                return f"point {name} falls together with point {other}"
+    return f"a point falls {_FURTHEST:.0f} units or more away"
+
+
 def _value(step: Step, name: str, at: Diagram) -> complex | float:
     bound = step.binding[name]
     return at[bound] if isinstance(bound, str) else float(bound)
 
 
-def _require(step: Step, at: Diagram) -> None:
-    """What the construction needs holds here, and not only nearly. Raises ArithmeticError."""
-    for need in step.needs():
-        if not _is_met(need, at):
-            raise ArithmeticError(f"'{step.construction.name}' needs '{need}'")
-
-
-def _is_met(need: Statement, at: Diagram) -> bool:
-    points = [at[point] for point in need.points]
-    if need.predicate == "diff":
-        return abs(points[0] - points[1]) > _NEAREST
-    if need.predicate == "ncoll":
-        a, b, c = points
-        return _is_open(b - a, c - a) and _is_open(c - b, a - b)
-    if need.predicate == "npara":
-        a, b, c, d = points
-        return _is_open(b - a, d - c)
-    if need.predicate == "nperp":
-        a, b, c, d = points
-        return abs(dot(b - a, d - c)) > _NEAREST * abs(b - a) * abs(d - c)
-    return holds(need, at, tolerance=100 * TOLERANCE)
-
-
-def _is_open(u: complex, v: complex) -> bool:
-    return abs(cross(u, v)) > _NEAREST * abs(u) * abs(v)
+def _require(needed: Iterable[Statement], at: Mapping[str, complex], why: str) -> None:
+    """Conditions are met here, and statements true. Raises ArithmeticError."""
+    for need in needed:
+        is_condition = need.predicate in CONDITIONS
+        if not (meets(need, at) if is_condition else holds(need, at, tolerance=100 * TOLERANCE)):
+            raise ArithmeticError(f"{why} '{need}'")

@@ -83,6 +83,12 @@ def equations(fact: Statement) -> list[tuple[str, Equation]]:
         case "lconst":
             length = linear([(segment(p[0], p[1]), 1)])
             return [("ratios", combine([(_1, length), (-_1, logarithm(number))]))]
+        case "r2const":
+            squares = combine([(_2, _difference(p)), (-_1, logarithm(number))])
+            return [("ratios", squares)]
+        case "l2const":
+            square = linear([(segment(p[0], p[1]), 2)])
+            return [("ratios", combine([(_1, square), (-_1, logarithm(number))]))]
         case "sum":
             a, b, c = p
             return [
@@ -115,7 +121,7 @@ def least_common_denominator(numbers: Iterable[Fraction]) -> int:
     return math.lcm(*(number.denominator for number in numbers))
 
 
-_1 = Fraction(1)
+_1, _2 = Fraction(1), Fraction(2)
 
 
 def _primes(number: int) -> Iterable[int]:

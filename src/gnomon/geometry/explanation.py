@@ -63,7 +63,9 @@ def explain(
         for fact in step.facts()
     ]
     return Explanation(
-        problem=tuple(map(_sentence, clauses)),
+        problem=tuple(
+            _sentence(said) for said in (*map(say_clause, clauses), *map(say, problem.conditions))
+        ),
         goal=say(problem.goal),
         lines=tuple(writer.lines),
         unused=tuple(dict.fromkeys(unused)),
@@ -72,8 +74,7 @@ def explain(
     )
 
 
-def _sentence(clause: Clause) -> str:
-    text = say_clause(clause)
+def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
@@ -103,7 +104,7 @@ class _Writer:
             Line(
                 number=self._numbers[index],
                 text=say(fact),
-                reason="given",
+                reason="by construction" if set(fact.points) & self._added.keys() else "given",
                 uses=(),
                 statements=(fact,),
             )
@@ -168,23 +169,24 @@ class _Writer:
     def _help(self, point: str) -> str:
         """What follows of the point that leads to something that does not mention it."""
         steps = self._proof.steps
-        found: list[str] = []
+        found: list[Statement] = []
         for step in steps:
             if step.rule == "given" or point in step.conclusion.points:
                 continue
             for term in step.premises:
                 premise = steps[term.step]
                 if premise.rule != "given" and point in premise.conclusion.points:
-                    found.append(say(premise.conclusion))
-        bridges = list(dict.fromkeys(found))[:2]
-        if bridges:
-            return f"it helps, because it gives {' and '.join(bridges)}"
-        later = [
-            say(step.conclusion)
-            for step in steps
-            if step.rule != "given" and point in step.conclusion.points
-        ]
-        return f"it helps, because it gives {later[-1]}" if later else "it links what is given"
+                    found.append(premise.conclusion)
+        # Rather not of points that are added further down.
+        bridges = [fact for fact in found if self._shown.issuperset(fact.points)] or found
+        if not bridges:
+            bridges = [
+                step.conclusion
+                for step in steps
+                if step.rule != "given" and point in step.conclusion.points
+            ][-1:]
+        said = list(dict.fromkeys(map(say, bridges)))[:2]
+        return f"it helps, because then {' and '.join(said)}" if said else "it links what is given"
 
 
 def _letters(number: int) -> str:

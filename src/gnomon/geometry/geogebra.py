@@ -88,6 +88,8 @@ def _unpack(raw: bytes, name: str) -> bytes:
 
 
 def _parse(text: bytes, name: str) -> ElementTree.Element:
+    if b"\0" in text:  # UTF-16 or UTF-32, in which the next lines would find nothing
+        raise DataError(f"the construction in {name} is not in UTF-8, as GeoGebra writes it")
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
         raise DataError(f"{name} declares a document type, which a GeoGebra file does not need")
     try:

@@ -5,7 +5,8 @@
 It is the language of AlphaGeometry (Nature 2024). A clause names new points and the constructions
 that they satisfy; the new points may be repeated among a construction's arguments or left out.
 Newclid's dialect (arXiv 2411.11938) is read, too: `|` before the auxiliary clauses, which count
-like the others, and angles such as `60o` and `2pi/3`.
+like the others, angles such as `60o` and `2pi/3`, new points before all other arguments, several
+goals with `;` between them, and among these conditions that say which configuration is meant.
 `name@x_y` says where a point may be drawn: of several configurations the one that is nearest is
 meant. A line before the problem is its name; lines that start with `#` are comments.
 """
@@ -14,10 +15,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from gnomon.errors import DataError
+from gnomon.geometry.conditions import CONDITIONS
 from gnomon.geometry.constructions import CONSTRUCTIONS, Construction
 from gnomon.geometry.naming import closest
 from gnomon.geometry.predicates import PREDICATES, Predicate, Statement
@@ -53,6 +55,10 @@ class Step:
         """What must be so in a diagram before the construction can be drawn."""
         return [need.bind(self.binding) for need in self.construction.needs]
 
+    def order(self) -> list[Statement]:
+        """The conditions that it is drawn by."""
+        return [condition.bind(self.binding) for condition in self.construction.order]
+
     def __str__(self) -> str:
         arguments = (str(self.binding[name]) for name in self.construction.signature)
         return " ".join([self.construction.name, *arguments])
@@ -76,6 +82,8 @@ class Problem:
     name: str
     clauses: tuple[Clause, ...]
     goal: Statement | None
+    more_goals: tuple[Statement, ...] = ()
+    conditions: tuple[Statement, ...] = ()  # the problem is about the diagrams that meet them
     places: dict[str, complex] = field(default_factory=dict)  # where some points may be drawn
 
     @classmethod
@@ -104,8 +112,16 @@ class Problem:
     def extended(self, text: str) -> Problem:
         """The problem with further clauses, as they are written: `m = midpoint m a b`."""
         reader = _Reader(text, 1, known=self.points)
-        clauses = (*self.clauses, *reader.problem(self.name).clauses)
-        return Problem(name=self.name, clauses=clauses, goal=self.goal, places=self.places)
+        return replace(self, clauses=(*self.clauses, *reader.problem(self.name).clauses))
+
+    def parts(self) -> list[Problem]:
+        """A problem for each goal; this one where it has one goal or none.
+
+        >>> text = "a b = segment a b; m = midpoint m a b ? cong m a m b; coll a m b"
+        >>> [str(part.goal) for part in Problem.parse(text).parts()]
+        ['cong m a m b', 'coll a m b']
+        """
+        return [replace(self, goal=goal, more_goals=()) for goal in (self.goal, *self.more_goals)]
 
     def __str__(self) -> str:
         """The problem in its language; what is read from it is this problem again."""
@@ -115,7 +131,8 @@ class Problem:
             text = re.sub(
                 rf"(^|; |(?<=\w) ){re.escape(point)}(?=[ \w']* =)", rf"\1{marked}", text, count=1
             )
-        return f"{text} ? {self.goal}" if self.goal else text
+        goals = "; ".join(map(str, (*self.conditions, self.goal, *self.more_goals)))
+        return f"{text} ? {goals}" if self.goal else text
 
     def facts(self) -> list[Statement]:
         """What all constructions give."""
@@ -124,8 +141,8 @@ class Problem:
 
 def parse_problems(text: str) -> Iterator[Problem]:
     """Every problem of a file: a line with `=` is a problem, a line before it its name."""
-    name = ""
-    for number, line in enumerate(text.split("\n"), start=1):
+    name, name_line = "", 1
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if "=" in line or "?" in line:
@@ -138,10 +155,10 @@ def parse_problems(text: str) -> Iterator[Problem]:
                 column=1,
             )
         else:
-            name = line.strip()
+            name, name_line = line.strip(), number
     if name:
         raise ProblemError(
-            f"'{name[:40]}' is no problem: it has neither '=' nor '?'", line=1, column=1
+            f"{name[:40]!r} is no problem: it has neither '=' nor '?'", line=name_line, column=1
         )
 
 
@@ -165,14 +182,21 @@ class _Reader:
                 if self._peek() in ("?", ""):
                     break  # a last ';' is harmless
                 clauses.append(self._clause())
-        goal = None
+        goals: list[Statement] = []
+        conditions: list[Statement] = []
         if self._peek() == "?":
-            self._take()
-            goal = self._goal()
+            goals, conditions = self._goals()
         if self._peek() != "":
             word, column = self._take()
             self._fail(f"';', '?' or the end of the problem was expected, not '{word}'", column)
-        return Problem(name=name, clauses=tuple(clauses), goal=goal, places=self._places)
+        return Problem(
+            name=name,
+            clauses=tuple(clauses),
+            goal=goals[0] if goals else None,
+            more_goals=tuple(goals[1:]),
+            conditions=tuple(conditions),
+            places=self._places,
+        )
 
     def _clause(self) -> Clause:
         new = []
@@ -225,8 +249,10 @@ class _Reader:
                 f"and {len(arguments)} are given",
                 column,
             )
+        if {word for word, _ in arguments[: len(new)]} == set(new):
+            parameters = (*construction.new, *construction.known)  # Newclid's order
         binding: dict[str, str | Fraction] = {}
-        if parameters is not signature:
+        if len(parameters) < len(signature):
             binding.update(zip(construction.new, new, strict=True))
         for parameter, (word, at) in zip(parameters, arguments, strict=True):
             if parameter in construction.new:
@@ -238,29 +264,58 @@ class _Reader:
                 binding[parameter] = self._to_number(word, at)
             else:
                 binding[parameter] = self._known(word, at)
-        return Step(construction=construction, binding=binding)
+        step = Step(construction=construction, binding=binding)
+        for fact in step.facts():
+            problem = PREDICATES[fact.predicate].problem_of(fact.points, fact.numbers)
+            if problem:
+                meant = "" if str(step) == str(fact) else f" means '{fact}'"
+                self._fail(f"'{step}'{meant}: {problem}", column)
+        return step
 
-    def _goal(self) -> Statement:
+    def _goals(self) -> tuple[list[Statement], list[Statement]]:
+        """What comes after `?`: what is to be shown, and conditions."""
+        _, column = self._take()
+        goals: list[Statement] = []
+        conditions: list[Statement] = []
+        while self._peek() != "" or not (goals or conditions):
+            found = self._statements()
+            (conditions if found[0].predicate in CONDITIONS else goals).extend(found)
+            if self._peek() != ";":
+                break
+            self._take()  # a last ';' is harmless
+        if not goals:
+            self._fail(
+                f"'{conditions[0]}' only says which configuration is meant; "
+                "add what is to be shown, after a ';'",
+                column,
+            )
+        return goals, conditions
+
+    def _statements(self) -> list[Statement]:
+        """One, or one for each further point of a line or circle: `coll a b c d`."""
         name, column = self._take()
-        predicate: Predicate | None = PREDICATES.get(name)
+        known = {**PREDICATES, **CONDITIONS}
+        predicate: Predicate | None = known.get(name)
         if predicate is None:
             self._fail(
-                f"a predicate was expected, not '{name or 'the end'}'{closest(name, PREDICATES)}",
+                f"a predicate was expected, not '{name or 'the end'}'{closest(name, known)}",
                 column,
             )
-        words = self._words()
-        if len(words) != predicate.points + predicate.numbers:
-            self._fail(
-                f"'{name}' takes {predicate.points + predicate.numbers} arguments, "
-                f"and {len(words)} are given",
-                column,
-            )
-        points = tuple(self._known(word, at) for word, at in words[: predicate.points])
-        numbers = tuple(self._to_number(word, at) for word, at in words[predicate.points :])
-        problem = predicate.problem_of(points, numbers)
-        if problem:
-            self._fail(problem, column)
-        return Statement(predicate=name, points=points, numbers=numbers)
+        words, count = self._words(), predicate.points + predicate.numbers
+        is_longer = name in ("coll", "cyclic") and len(words) > count
+        if len(words) != count and not is_longer:
+            self._fail(f"'{name}' takes {count} arguments, and {len(words)} are given", column)
+        points = tuple(
+            self._known(word, at) for word, at in words[: len(words) - predicate.numbers]
+        )
+        numbers = tuple(self._to_number(word, at) for word, at in words[len(points) :])
+        same = points[: predicate.points - 1]
+        found = [Statement(name, (*same, last), numbers) for last in points[len(same) :]]
+        for statement in found:
+            problem = predicate.problem_of(statement.points, numbers)
+            if problem:
+                self._fail(problem, column)
+        return found
 
     def _words(self) -> list[tuple[str, int]]:
         words = []

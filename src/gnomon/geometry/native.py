@@ -48,7 +48,7 @@ def proof_of(state: GeometryState, goal: Native, points: Sequence[str]) -> Proof
     """The proof of a goal that the state knows."""
     made = []
     for (name, places, numerator, denominator), rule, premises in state.prove(goal):
-        has_number = name in ("aconst", "rconst", "lconst")
+        has_number = name in ("aconst", "rconst", "lconst", "r2const", "l2const")
         conclusion = Statement(
             name,
             tuple(points[place] for place in places),

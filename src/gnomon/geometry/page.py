@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from importlib.resources import files
 from typing import Any
 
@@ -11,6 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from gnomon.geometry.drawing import HEIGHT, WIDTH, Drawing, Marks, marks_of
 from gnomon.geometry.explanation import Explanation
 from gnomon.geometry.language import Problem
+from gnomon.geometry.predicates import Statement
 from gnomon.geometry.wording import label
 
 
@@ -32,7 +34,7 @@ def to_html(explanation: Explanation, drawing: Drawing, problem: Problem) -> str
             {
                 "predicate": fact.predicate,
                 "points": fact.points,
-                "number": float(fact.numbers[0]) if fact.numbers else 0,
+                "number": _number(fact, drawing),
             }
             for fact in problem.facts()
         ],
@@ -56,6 +58,15 @@ def to_html(explanation: Explanation, drawing: Drawing, problem: Problem) -> str
         width=f"{WIDTH:.0f}",
         height=f"{HEIGHT:.0f}",
     )
+
+
+def _number(fact: Statement, drawing: Drawing) -> float:
+    """The number that the page keeps: a length as it is drawn, a ratio, or degrees."""
+    if fact.predicate in ("lconst", "l2const"):
+        one, other = (drawing.points[point] for point in fact.points)
+        return abs(one - other)
+    number = float(fact.numbers[0]) if fact.numbers else 0.0
+    return math.sqrt(number) if fact.predicate == "r2const" else number
 
 
 def _marks(all_marks: list[Marks]) -> dict[str, Any]:

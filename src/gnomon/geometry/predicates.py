@@ -59,9 +59,12 @@ class Predicate:
     error: Callable[[Sequence[complex], Sequence[Fraction]], float]
     numbers: int = 0
     segments: bool = False  # its points are pairs, and the two of a pair must differ
+    is_size: bool = False  # its number is that of a ratio or a length, and positive
 
     def problem_of(self, points: Sequence[str], numbers: Sequence[Fraction]) -> str:
         """Why these arguments make no statement, or nothing."""
+        if self.is_size and numbers[0] <= 0:
+            return f"a ratio or length is positive, not {numbers[0]}"
         if self.segments:
             for first, second in zip(points[::2], points[1::2], strict=True):
                 if first == second:
@@ -169,6 +172,14 @@ def _lconst(p: Sequence[complex], numbers: Sequence[Fraction]) -> float:
     return _ratio(over=abs(p[1] - p[0]), under=float(numbers[0]))
 
 
+def _r2const(p: Sequence[complex], numbers: Sequence[Fraction]) -> float:
+    return 2 * _ratio(over=abs(p[1] - p[0]), under=abs(p[3] - p[2]) * math.sqrt(numbers[0]))
+
+
+def _l2const(p: Sequence[complex], numbers: Sequence[Fraction]) -> float:
+    return 2 * _ratio(over=abs(p[1] - p[0]), under=math.sqrt(numbers[0]))
+
+
 def _similarity(p: Sequence[complex], *, is_mirrored: bool) -> float:
     """|ratio of the complex sides - 1|: two triangles are similar as complex numbers turn."""
     first, second = (p[1] - p[0]) / (p[2] - p[0]), (p[4] - p[3]) / (p[5] - p[3])
@@ -205,8 +216,10 @@ PREDICATES: dict[str, Predicate] = {
     "circle": Predicate(points=4, error=_circle),
     "aconst": Predicate(points=4, numbers=1, error=_aconst, segments=True),
     "s_angle": Predicate(points=3, numbers=1, error=_s_angle),
-    "rconst": Predicate(points=4, numbers=1, error=_rconst, segments=True),
-    "lconst": Predicate(points=2, numbers=1, error=_lconst, segments=True),
+    "rconst": Predicate(points=4, numbers=1, error=_rconst, segments=True, is_size=True),
+    "lconst": Predicate(points=2, numbers=1, error=_lconst, segments=True, is_size=True),
+    "r2const": Predicate(points=4, numbers=1, error=_r2const, segments=True, is_size=True),
+    "l2const": Predicate(points=2, numbers=1, error=_l2const, segments=True, is_size=True),
     "simtri": Predicate(points=6, error=_simtri),
     "simtrir": Predicate(points=6, error=_simtrir),
     "contri": Predicate(points=6, error=_contri),

@@ -18,9 +18,11 @@ def read_problem(raw: bytes, *, name: str = "the problem") -> Problem:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode("utf-8")
         raise DataError(
-            f"{name} is no problem: neither UTF-8 text (byte {error.start} is "
-            f"{raw[error.start]:#04x}) nor a GeoGebra file"
+            f"{name} is no problem: neither a GeoGebra file nor UTF-8 text "
+            f"(line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}: "
+            f"byte {error.object[error.start]:#04x}); save it as UTF-8"
         ) from error
     if not text.strip():
         raise DataError(f"{name} is empty; a problem was expected")

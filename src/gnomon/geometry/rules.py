@@ -19,7 +19,10 @@ RuleCheck = Callable[[Statement, Sequence[Statement], Diagrams], bool]
 _TOLERANCE = 1e-6
 _UNORDERED = ("coll", "cyclic")
 # Their first equation says all of it.
-_ONE_EQUATION = ("para", "perp", "aconst", "eqangle", "cong", "eqratio", "rconst", "lconst", "sum")
+_ONE_EQUATION = (
+    "para", "perp", "aconst", "eqangle", "cong", "eqratio", "rconst", "lconst", "r2const",
+    "l2const", "sum",
+)  # fmt: skip
 
 
 def same(one: Statement, other: Statement) -> bool:
@@ -78,9 +81,14 @@ def _share(fact: Statement, premises: Sequence[Statement], predicate: str, least
 def _centre(fact: Statement, premises: Sequence[Statement], _: Diagrams) -> bool:
     """Four points as far from o are on a circle; a point of the circle abc is as far as these."""
     if fact.predicate == "cyclic":
-        a, b, c, x = fact.points
-        o = premises[0].points[0]
-        return _are(premises, [_s("cong", o, a, o, point) for point in (b, c, x)])
+        if not premises:
+            return False
+        a, *others = fact.points
+        return any(
+            _are(premises, [_s("cong", o, a, o, point) for point in others])
+            for o in premises[0].points
+            if o not in fact.points
+        )
     if fact.predicate != "cong" or len(premises) != 3 or premises[0].predicate != "cyclic":
         return False
     o, a, _o, x = fact.points
@@ -334,11 +342,11 @@ def _trapezoid(fact: Statement, premises: Sequence[Statement], diagrams: Diagram
     """pq = rs and ps ∥ qr: p q r s is a parallelogram or cyclic; the diagrams exclude the first."""
     if len(premises) != 2 or fact.predicate != "cyclic" or premises[0].predicate != "cong":
         return False
-    p, q, r, s = premises[0].points
+    p, q, *ends = premises[0].points
     return (
-        {p, q, r, s} == set(fact.points)
-        and same(premises[1], _s("para", p, s, q, r))
-        and not any(holds(_s("para", p, q, r, s), at, tolerance=1e-4) for at in diagrams)
+        {p, q, *ends} == set(fact.points)
+        and any(same(premises[1], _s("para", p, s, q, r)) for r, s in (ends, ends[::-1]))
+        and not any(holds(_s("para", p, q, *ends), at, tolerance=1e-4) for at in diagrams)
     )
 
 
@@ -346,9 +354,11 @@ def _arc_middle(fact: Statement, premises: Sequence[Statement], diagrams: Diagra
     """rm = rn, ar bisects the angle man: am = an or a circle; the diagrams exclude the first."""
     if len(premises) != 2 or fact.predicate != "cyclic" or premises[0].predicate != "cong":
         return False
-    r, m, other, n = premises[0].points
-    rest = set(fact.points) - {r, m, n}
-    if other != r or len(rest) != 1:
+    one, other = set(premises[0].points[:2]), set(premises[0].points[2:])
+    if len(one & other) != 1:
+        return False
+    (r,), (m, n), rest = one & other, one ^ other, set(fact.points) - one - other
+    if len(rest) != 1:
         return False
     (a,) = rest
     return same(premises[1], _s("eqangle", a, m, a, r, a, r, a, n)) and not any(

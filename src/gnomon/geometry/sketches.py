@@ -55,6 +55,11 @@ def acute_triangle(rng: Random) -> list[Placement]:
     return _moved(rng, complex(height / math.tan(left), height), 0j, 1.2 + 0j)
 
 
+def between(rng: Random) -> list[Placement]:
+    """c, a, b on a line, in the order a, c, b."""
+    return _moved(rng, complex(rng.uniform(0.25, 0.75)), 0j, 1 + 0j)
+
+
 def iso_triangle(rng: Random) -> list[Placement]:
     half = rng.uniform(0.3, 0.7)
     return _moved(rng, complex(0, rng.uniform(0.5, 1.3)), complex(-half), complex(half))
@@ -181,17 +186,35 @@ def tangent_points(a: complex, centre: complex, radius: float) -> list[complex]:
     return meet(circle((a + centre) / 2, a), Circle(centre, radius))
 
 
-def common_tangents(o: complex, a: complex, w: complex, b: complex) -> list[Placement]:
-    """x y, z i: where the two outer tangents touch the circles (o, a) and (w, b)."""
-    r, s = abs(a - o), abs(b - w)
+def common_tangents(
+    o: complex, a: complex, w: complex, b: complex, *, are_inner: bool = False
+) -> list[Placement]:
+    """x y, z i: where the two outer or inner tangents touch the circles (o, a) and (w, b)."""
+    r, s = abs(a - o), -abs(b - w) if are_inner else abs(b - w)
     cosine = (r - s) / abs(w - o)
     if abs(cosine) >= 1:
-        raise ArithmeticError("one circle lies within the other")
+        raise ArithmeticError("the circles have no such common tangents")
     unit = (w - o) / abs(w - o)
     sides = [unit * cmath.exp(sign * 1j * math.acos(cosine)) for sign in (1, -1)]
     x, z = (o + r * side for side in sides)
     y, i = (w + s * side for side in sides)
     return [(x, y, z, i), (z, i, x, y)]
+
+
+def similar_corner(
+    a: complex, b: complex, c: complex, p: complex, q: complex, *, is_mirrored: bool = False
+) -> complex:
+    """The r with which pqr is similar to abc, or to its mirror image."""
+    shape = (c - a) / (b - a)
+    return p + (q - p) * (shape.conjugate() if is_mirrored else shape)
+
+
+def congruent_sides(
+    rng: Random, a: complex, b: complex, c: complex, p: complex, *, is_mirrored: bool = False
+) -> list[Placement]:
+    """q, r with which pqr is congruent to abc, or to its mirror image, turned at random."""
+    q = p + abs(b - a) * cmath.exp(2j * math.pi * rng.random())
+    return [(q, similar_corner(a, b, c, p, q, is_mirrored=is_mirrored))]
 
 
 def lines_and_circle(a: complex, b: complex, c: complex, o: complex) -> list[Placement]:

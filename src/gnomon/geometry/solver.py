@@ -58,6 +58,7 @@ class Solution:
     attempts: int  # how many points were tried
     seconds: float
     search_s: float  # of these, for trying points
+    is_time_over: bool  # for NOT_FOUND: there was more to try
     # False: a step of the proof is not true for other intersections or orders of points.
     is_every_choice: bool
 
@@ -93,6 +94,10 @@ def solve(
     start = time.perf_counter()
     if problem.goal is None:
         raise DataError("the problem has no goal; add '? ' and what is to be shown")
+    if problem.more_goals:
+        raise UsageError(
+            f"the problem has {1 + len(problem.more_goals)} goals; solve its parts() one by one"
+        )
     if not time_s >= 0:
         raise UsageError(f"the time must be 0 seconds or more, not {time_s}")
     if threads < 1:
@@ -115,12 +120,13 @@ def solve(
             attempts=0,
             seconds=time.perf_counter() - start,
             search_s=0.0,
+            is_time_over=False,
             is_every_choice=True,
         )
     state = make_state(problem, found.diagrams)
     judge = _Judge(problem, found, seed=seed + 1, minimise_s=minimise_s)
     accepted = None
-    if state.solve(judge.goal, time_s=remaining_s()):
+    if remaining_s() > 0 and state.solve(judge.goal, time_s=remaining_s()):
         accepted = judge.accept(Figure(state))
     facts, attempts, search_s = state.facts, 0, 0.0
     if accepted is None and points != "none" and remaining_s() > 0:
@@ -146,6 +152,7 @@ def solve(
         attempts=attempts,
         seconds=time.perf_counter() - start,
         search_s=search_s,
+        is_time_over=accepted is None and remaining_s() == 0,
         is_every_choice=bool(accepted and accepted.is_every_choice and not counterexample),
     )
 

@@ -48,6 +48,7 @@ RULES = {
 _PHRASES = {
     "free": "{a} is a point",
     "segment": "{a}{b} is a segment",
+    "between": "{c} is between {a} and {b}",
     "triangle": "{a}{b}{c} is a triangle",
     "iso_triangle": "{a}{b}{c} is a triangle with {a}{b} = {a}{c}",
     "r_triangle": "{a}{b}{c} is a triangle with a right angle at {a}",
@@ -63,6 +64,7 @@ _PHRASES = {
     "eqdia_quadrangle": "{a}{b}{c}{d} is a quadrilateral with {a}{c} = {b}{d}",
     "pentagon": "{a}{b}{c}{d}{e} is a pentagon",
     "on_line": "{x} is on {a}{b}",
+    "between_bound": "{x} is between {a} and {b}",
     "on_opline": "{x} is on {a}{b}, beyond {a}",
     "on_pline": "{x}{a} is parallel to {b}{c}",
     "on_tline": "{x}{a} is perpendicular to {b}{c}",
@@ -165,6 +167,10 @@ def say(fact: Statement) -> str:
             return f"{pairs[0]} : {pairs[1]} = {number}"
         case "lconst":
             return f"{pairs[0]} = {number}"
+        case "r2const":
+            return f"{pairs[0]}² : {pairs[1]}² = {number}"
+        case "l2const":
+            return f"{pairs[0]}² = {number}"
         case "sum":
             return f"{p[0]}{p[1]} + {p[1]}{p[2]} = {p[0]}{p[2]}"
         case "midp":
@@ -175,6 +181,21 @@ def say(fact: Statement) -> str:
             return f"the triangles {''.join(p[:3])} and {''.join(p[3:])} are similar"
         case "contri" | "contrir":
             return f"the triangles {''.join(p[:3])} and {''.join(p[3:])} are congruent"
+        case "diff":
+            return f"{p[0]} and {p[1]} are different points"
+        case "ncoll":
+            return f"{', '.join(p)} are not on one line"
+        case "npara":
+            return f"{pairs[0]} and {pairs[1]} are not parallel"
+        case "nperp":
+            return f"{pairs[0]} and {pairs[1]} are not perpendicular"
+        case "obtuse_angle":
+            return f"the angle {''.join(p)} is greater than 90°"
+        case "sameclock":
+            return f"{''.join(p[:3])} and {''.join(p[3:])} turn the same way round"
+        case "sameside" | "nsameside":
+            both = f"the angles {p[1]}{p[0]}{p[2]} and {p[4]}{p[3]}{p[5]} are"
+            return f"{both}{' not' * (fact.predicate == 'nsameside')} of one kind (acute or obtuse)"
         case _:
             return str(fact)
 
@@ -194,6 +215,10 @@ def reason(step: ProofStep, premises: Sequence[Statement]) -> str:
     similar = {"simtri", "simtrir", "contri", "contrir"}
     conclusion = step.conclusion.predicate
     if step.rule == "directions":
+        if conclusion == "coll" and kinds <= {"midp"}:
+            return "the midpoint is on the segment"
+        if conclusion == "coll" and kinds <= {"midp", "coll"}:
+            return RULES["same line"]
         if conclusion == "coll":
             return "parallel lines with a common point"
         if conclusion == "cyclic":
@@ -214,5 +239,5 @@ def reason(step: ProofStep, premises: Sequence[Statement]) -> str:
         if kinds == {"circle"} and conclusion == "cong":
             return "radii of one circle"
         if kinds == {"cong"} and conclusion == "cong":
-            return "equal to the same"
+            return "equal to the same length"
     return RULES[step.rule]

@@ -108,6 +108,36 @@ class EmbeddingAnswer(BaseModel):
     usage: EmbeddingUsage
 
 
+class DetectedSentence(BaseModel):
+    text: str
+    probability: float  # that it is a machine's
+    surprisal: float  # nats a token
+    expected: float  # what a text of the model's own would have
+
+
+class Said(BaseModel):
+    answer: str
+    interval: str
+    probability: str
+
+
+class DetectionAnswer(BaseModel):
+    """A boundary counts the sentences before it: 0 is all machine, their number all human."""
+
+    model: str  # that read
+    said: Said
+    verdict: Literal["human", "mixed", "machine"]
+    boundary: int
+    interval: list[int]  # of boundaries, both ends included
+    coverage: float  # of such intervals
+    probability: float  # that there is any machine text
+    threshold: float  # that it had to reach
+    places: list[float]  # of each boundary, if a machine wrote any of it
+    kinds: dict[str, float]  # who wrote the whole
+    notes: list[str]  # in what the text is outside what was measured
+    sentences: list[DetectedSentence]
+
+
 class ModelEntry(BaseModel):
     id: str
     object: Literal["model"] = "model"

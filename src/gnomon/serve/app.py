@@ -16,6 +16,7 @@ from gnomon.errors import ContextError, GnomonError
 from gnomon.serve.answers import (
     ChatAnswer,
     CompletionAnswer,
+    DetectionAnswer,
     EmbeddingAnswer,
     ErrorAnswer,
     Health,
@@ -25,12 +26,13 @@ from gnomon.serve.answers import (
 from gnomon.serve.documentation import documentation_page
 from gnomon.serve.errors import error_response
 from gnomon.serve.guard import Guard
+from gnomon.serve.preparation import TimeLimitError
 from gnomon.serve.responses import JobResponse
 from gnomon.serve.scheduler import DrainingError, QueueFullError
 from gnomon.serve.service import Asker, ModelNotFoundError, Service
 from gnomon.serve.validation import first_trouble
-from gnomon.serve.wire import ChatRequest, CompletionRequest, EmbeddingRequest
-from gnomon.serve.writers import ChatWriter, CompletionWriter, EmbeddingWriter
+from gnomon.serve.wire import ChatRequest, CompletionRequest, DetectRequest, EmbeddingRequest
+from gnomon.serve.writers import ChatWriter, CompletionWriter, DetectionWriter, EmbeddingWriter
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": what}
@@ -39,6 +41,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         401: "The API key is missing or wrong.",
         403: "Asked under a foreign name, or from a foreign page.",
         404: "There is no such model.",
+        408: "The request took too long to arrive.",
         413: "The request is too large.",
         429: "Too many requests wait; Retry-After says when to come again.",
         500: "The model computed what is no number, or the server has a bug.",
@@ -126,6 +129,16 @@ def _add_generation(app: FastAPI, service: Service) -> None:
             service, job, EmbeddingWriter(service, job, body), streams=False, sends_usage=False
         )
 
+    @app.post("/detect", tags=["text"], response_model=DetectionAnswer, responses=_ERRORS)
+    async def detect(body: DetectRequest, request: Request) -> Response:
+        """Where in a text a machine took over, if anywhere; docs/detect.md says how sure that is,
+        and what it must not be used for.
+        """
+        job = await service.detect(body, asker(request))
+        return JobResponse(
+            service, job, DetectionWriter(service, job), streams=False, sends_usage=False
+        )
+
 
 def _add_models(app: FastAPI, service: Service) -> None:
     def entry(name: str) -> ModelEntry:
@@ -195,9 +208,11 @@ def _add_page(app: FastAPI, report: dict[str, Any]) -> None:
 
 
 def _page_files() -> dict[str, bytes]:
-    folder = files("gnomon.serve").joinpath("page")
+    """Our own, and what the detector's report is drawn with."""
+    folders = (files("gnomon.serve").joinpath("page"), files("gnomon.detect"))
     return {
         entry.name: entry.read_bytes()
+        for folder in folders
         for entry in folder.iterdir()
         if entry.name.rpartition(".")[2] in _MEDIA_TYPES
     }
@@ -237,6 +252,10 @@ def _add_errors(app: FastAPI) -> None:
             headers={"retry-after": "10"},
         )
 
+    @app.exception_handler(TimeLimitError)
+    async def time_is_up(request: Request, error: TimeLimitError) -> Response:
+        return error_response(504, str(error), kind="server_error", code="time_limit")
+
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         where, message = first_trouble(error)
@@ -245,12 +264,6 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
         return error_response(error.status_code, str(error.detail), headers=error.headers)
-
-    @app.exception_handler(Exception)
-    async def bug(request: Request, error: Exception) -> Response:
-        return error_response(
-            500, "the server failed; its log says why", kind="server_error", code="internal"
-        )
 
 
 def _leave_out_422(app: FastAPI) -> None:

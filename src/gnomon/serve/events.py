@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from gnomon.serve.token_scores import TokenScore
+
+if TYPE_CHECKING:
+    from gnomon.detect import Detection
 
 FinishReason = Literal["stop", "length"]
 FailureKind = Literal["time_limit", "shutting_down", "model", "internal"]
@@ -42,6 +45,11 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Detected:
+    found: Detection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """The end of a text that did not come to its own end; `message` is for the client."""
 
@@ -49,4 +57,5 @@ class Failed:
     message: str
 
 
-Event = PromptRead | TextAdded | Finished | Embedded | Failed
+End = Finished | Embedded | Detected | Failed
+Event = PromptRead | TextAdded | End

@@ -14,6 +14,7 @@ import numpy as np
 
 from gnomon.engine import Sampler, SamplingOptions
 from gnomon.engine.generate import require_finite
+from gnomon.engine.lookup import PromptLookup
 from gnomon.serve.events import Event, Finished, FinishReason, PromptRead, TextAdded
 from gnomon.serve.stop_strings import StopStrings
 from gnomon.serve.token_scores import TokenScore, score_token
@@ -62,6 +63,8 @@ class GenerationWork(Work):
         self._matcher = matcher
         self._bias = _Bias(options)
         self._seen: list[int] = prompt.tolist()
+        self._lookup: PromptLookup | None = None  # made when first asked
+        self._looked_up = 0  # tokens of `_seen` that it has
         self._asked = 0  # tokens of the prompt that are being read
         self._generated = 0
         self._prompt_scores: list[TokenScore] = []
@@ -90,6 +93,31 @@ class GenerationWork(Work):
         chunk = self.prompt[self.read : self.read + rows]
         self._asked = chunk.size
         return chunk
+
+    def guess(self) -> Sequence[int]:
+        if self._options.sampling.temperature > 0 or not self.is_prompt_read:
+            return []
+        if self._lookup is None:
+            self._lookup = PromptLookup(self._seen[: self.prompt.size])
+            self._looked_up = self.prompt.size
+        self._lookup.extend(self._seen[self._looked_up :])
+        self._looked_up = len(self._seen)
+        return self._lookup.guess(most=self._options.max_tokens - self._generated - 1)
+
+    def read_guess(self, session: Session, guess: Sequence[int]) -> Sequence[Event]:
+        assert self._lookup is not None
+        read = session.length + 1
+        rows = session.forward_all(np.array([self._seen[-1], *guess], dtype=np.int32))
+        events: list[Event] = []
+        right = 0
+        for logits in rows:
+            events += self.take_logits(logits)
+            if self.is_done or list(guess[right : right + 1]) != self._seen[-1:]:
+                break
+            right += 1
+        self._lookup.record(guessed=len(guess), right=right)
+        session.truncate(read + right)
+        return events
 
     def take_logits(self, logits: np.ndarray) -> Sequence[Event]:
         events: list[Event] = []

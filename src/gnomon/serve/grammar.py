@@ -14,6 +14,7 @@ import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 
 from gnomon.errors import ModelError, UsageError
+from gnomon.serve.schema_limits import PARSER_LIMITS
 
 if TYPE_CHECKING:
     from gnomon.models import Tokenizer
@@ -58,7 +59,7 @@ class GrammarMaker:
 
     def lark(self, grammar: str, *, what: str) -> Matcher:
         """An answer by a grammar of the library's. Raises UsageError, naming `what` it is."""
-        matcher = LLMatcher(self._tokens, grammar, log_level=0)
+        matcher = LLMatcher(self._tokens, grammar, log_level=0, limits=PARSER_LIMITS)
         if matcher.is_error():
             raise UsageError(f"the {what} cannot be used: {_first_line(matcher.get_error())}")
         made = Matcher(matcher)

@@ -1,14 +1,16 @@
 """`Guard`: what every request has to pass before anything looks at it, and what every answer has.
 
-Keys, the names that we are called by, web pages that may ask, the size of bodies; and the headers
-that keep a browser from doing with our pages what they are not for.
+Keys, the names that we are called by, web pages that may ask, the size of bodies and the time that
+they take to arrive; and the headers that keep a browser from doing with our pages what they are not
+for. No answer goes out without them, nor uncounted.
 """
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import hashlib
 import hmac
+import traceback
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,8 +23,8 @@ from gnomon.serve.errors import error_response
 from gnomon.serve.metrics import Metrics
 from gnomon.serve.settings import LOCAL_NAMES, ServeSettings, is_loopback
 
-PROTECTED = ("/v1/", "/metrics", "/report")
-_HEADERS = {
+PROTECTED = ("/v1/", "/metrics", "/report", "/detect")
+SAFE_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
@@ -43,6 +45,9 @@ class Guard:
         # Digests have one length, so that comparing them tells nothing of a key's.
         self._keys = [_digest(key) for key in settings.api_keys]
         self._size_message = f"a request may have {settings.max_body_bytes} bytes, not more"
+        self._time_message = (
+            f"the request did not arrive whole within {settings.receive_time_s:g} s"
+        )
         self._names = None
         if is_loopback(settings.host):
             self._names = {*LOCAL_NAMES, settings.host}
@@ -55,10 +60,14 @@ class Guard:
         origin = headers.get("origin")
         is_foreign = origin is not None and not _is_same_origin(origin, headers.get("host", ""))
 
+        has_begun = False
+
         async def send_on(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
             if message["type"] == "http.response.start":
                 outgoing = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in SAFE_HEADERS.items():
                     outgoing[name] = value
                 if is_foreign and origin in self._settings.allowed_origins:
                     outgoing["access-control-allow-origin"] = origin
@@ -71,9 +80,18 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send_on)
             return
-        # A client that goes away in the middle of its request is nobody's bug.
-        with contextlib.suppress(ClientDisconnect):
+        try:
             await self._app(scope, self._limited(receive), send_on)
+        except ClientDisconnect:
+            pass  # in the middle of its request; nobody's bug
+        except Exception:
+            if has_begun:
+                raise  # the connection is broken off, which tells the client
+            traceback.print_exc()
+            failed = error_response(
+                500, "the server failed; its log says why", kind="server_error", code="internal"
+            )
+            await failed(scope, receive, send_on)
 
     def _refusal(self, scope: Scope, headers: Headers, origin: str | None) -> Response | None:
         """The answer to a request that goes no further, or None."""
@@ -116,10 +134,19 @@ class Guard:
 
     def _limited(self, receive: Receive) -> Receive:
         read = 0
+        is_whole = False
+        latest_s = asyncio.get_running_loop().time() + self._settings.receive_time_s
 
         async def receive_on() -> Message:
-            nonlocal read
-            message = await receive()
+            nonlocal read, is_whole
+            if is_whole:  # what comes now is that the client goes away
+                return await receive()
+            try:
+                async with asyncio.timeout_at(latest_s):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, self._time_message, {"connection": "close"}) from None
+            is_whole = not message.get("more_body", False)
             read += len(message.get("body", b""))
             if read > self._settings.max_body_bytes:
                 raise HTTPException(413, self._size_message, {"connection": "close"})

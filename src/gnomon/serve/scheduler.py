@@ -51,7 +51,10 @@ class DrainingError(Exception):
 
 
 class Scheduler:
-    """`submit` and `cancel` belong to the event loop's thread; everything else runs in ours."""
+    """`submit` and `cancel` belong to the event loop's thread; everything else runs in ours.
+
+    Whoever prepares a text takes a place in the line meanwhile, from any thread.
+    """
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class Scheduler:
         self._is_draining = False
         self._is_stopping = False
         self._busy = 0  # texts in slots
+        self._preparing = 0  # requests that will become texts
         metrics.watch(
             running=lambda: self.load[0],
             waiting=lambda: self.load[1],
@@ -96,6 +100,23 @@ class Scheduler:
 
         self._deliver = hand_over
         self._thread.start()
+
+    def take_place(self) -> None:
+        """Keep a place in the line for a request that is still to be prepared. Raises
+        QueueFullError and DrainingError.
+        """
+        with self._news:
+            if self._is_draining:
+                raise DrainingError(SHUTTING_DOWN)
+            waiting = len(self._line) + self._preparing
+            if waiting >= self._max_waiting:
+                raise QueueFullError(self._metrics.expected_wait_s(waiting))
+            self._preparing += 1
+
+    def leave_place(self) -> None:
+        """It is prepared, or will never be."""
+        with self._news:
+            self._preparing -= 1
 
     def submit(self, works: Sequence[Work]) -> None:
         """Take all of these, or none. Raises QueueFullError and DrainingError."""
@@ -131,9 +152,9 @@ class Scheduler:
 
     @property
     def load(self) -> tuple[int, int]:
-        """Texts that are worked on, and texts that wait."""
+        """Texts that are worked on; and texts that wait, with requests that are prepared."""
         with self._news:
-            return self._busy, len(self._line)
+            return self._busy, len(self._line) + self._preparing
 
     def stop(self) -> None:
         """End whatever is left with an event that says so, and the thread."""
@@ -213,9 +234,17 @@ class Scheduler:
         start_s = time.perf_counter()
         events: list[tuple[Work, Event]] = []
         together: list[tuple[Slot, np.ndarray]] = []
-        for slot, rows in self._plan():
+        plan = self._plan()
+        for slot, rows in plan:
             work = slot.work
             assert work is not None
+            # Rows of others cost what rows of a guess would, and are never wrong.
+            guess = work.guess() if len(plan) == 1 else []
+            if guess:
+                events += self._guarded(
+                    slot, lambda w=work, s=slot, g=guess: w.read_guess(s.session, g)
+                )
+                continue
             if not work.reads_alone:
                 together.append((slot, work.next_tokens(rows)))
                 continue

@@ -14,6 +14,7 @@ import uvicorn
 
 from gnomon.errors import UsageError
 from gnomon.serve.app import create_app
+from gnomon.serve.connection import connection_class
 from gnomon.serve.report import model_report
 from gnomon.serve.service import Service
 from gnomon.serve.settings import ServeSettings
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _SECONDS_TO_CLOSE = 5.0  # for connections, once every answer has ended
 _SECONDS_BETWEEN_LOOKS = 0.05
+_SECONDS_BETWEEN_REQUESTS = 30  # that a connection may wait for the next
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -77,7 +79,9 @@ def run_server(
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=int(_SECONDS_TO_CLOSE),
-        timeout_keep_alive=30,
+        timeout_keep_alive=_SECONDS_BETWEEN_REQUESTS,
+        http=connection_class(settings, service.metrics),
+        ws="none",
     )
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(_Server(config), service, listener, on_ready))
@@ -123,4 +127,5 @@ async def _drain(service: Service, told_again: asyncio.Event) -> None:
         if told_again.is_set():
             break
         await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+    service.preparation.stop()
     await asyncio.to_thread(service.scheduler.stop)

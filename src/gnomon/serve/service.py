@@ -1,7 +1,7 @@
 """`Service`: a model, its scheduler, and the way from a request to texts that are worked on.
 
-What takes long in preparing a request (templates, tokens, grammars) is done in a thread, so that
-the event loop goes on.
+What takes long in preparing a request (templates, tokens, grammars) is done by `Preparation`, so
+that the event loop goes on.
 """
 
 from __future__ import annotations
@@ -9,27 +9,42 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gnomon.engine import SamplingOptions
 from gnomon.errors import ContextError, UsageError
-from gnomon.serve.events import Embedded, Event, Failed, Finished, PromptRead, TextAdded
+from gnomon.serve.detection import TextDetector
+from gnomon.serve.events import (
+    Detected,
+    Embedded,
+    End,
+    Event,
+    Failed,
+    Finished,
+    PromptRead,
+    TextAdded,
+)
 from gnomon.serve.generation import GenerationOptions, GenerationWork
 from gnomon.serve.grammar import GrammarMaker, Matcher
 from gnomon.serve.mailbox import Mailbox
 from gnomon.serve.metrics import Metrics
+from gnomon.serve.preparation import Preparation
 from gnomon.serve.prompts import chat_prompt
 from gnomon.serve.scheduler import Scheduler
+from gnomon.serve.schema_limits import require_small
 from gnomon.serve.settings import ServeSettings
 from gnomon.serve.tool_forms import ToolForm, allow_calls, form_of, require_call
 from gnomon.serve.wire import (
     ChatRequest,
     CompletionRequest,
+    DetectRequest,
     EmbeddingRequest,
+    JsonObject,
     NamedTool,
     Sampling,
+    Tool,
 )
 from gnomon.serve.work import EmbeddingWork, Work
 from gnomon.token_ids import as_token_ids
@@ -72,7 +87,7 @@ class Job:
 
     def put(self, work: Work, event: Event) -> None:
         """An event has come; in the event loop's thread."""
-        if isinstance(event, (Finished, Failed, Embedded)):
+        if isinstance(event, End):
             self._unended.discard(work)
         self._count(work, event)
         self._mailbox.put((self._numbers[work], event))
@@ -84,7 +99,7 @@ class Job:
         while self._open:
             events = await self._mailbox.take()
             for number, event in events:
-                if isinstance(event, (Finished, Failed, Embedded)):
+                if isinstance(event, End):
                     self._open.discard(self.works[number])
             yield events
 
@@ -111,10 +126,11 @@ class Job:
             self.generated_tokens += event.generated_tokens
             self._metrics.generated(event.generated_tokens)
             self._metrics.end(event.reason, seconds=seconds)
-        elif isinstance(event, Embedded):
+        elif isinstance(event, (Embedded, Detected)):
             self.prompt_tokens += work.prompt.size
             self._metrics.prompt(tokens=work.prompt.size, cached=0)
-            self._metrics.end("embedded", seconds=seconds)
+            how = "embedded" if isinstance(event, Embedded) else "detected"
+            self._metrics.end(how, seconds=seconds)
         elif isinstance(event, Failed):
             self._metrics.end(event.kind, seconds=seconds)
 
@@ -140,9 +156,11 @@ class Service:
             max_waiting=settings.max_waiting,
             metrics=self.metrics,
         )
+        self.preparation = Preparation(self.scheduler)
         self.created = int(time.time())
         self._vocab_size = engine.config.vocab_size
         self._grammars = GrammarMaker(tokenizer, vocab_size=self._vocab_size)
+        self._detector = TextDetector(model, tokenizer, context=settings.context)
         self._tool_form = form_of(tokenizer.chat_template)
         self._jobs: dict[Work, Job] = {}
 
@@ -174,18 +192,22 @@ class Service:
             raise ModelNotFoundError(f"there is no model {name!r} here; there is {known}")
 
     async def chat(self, request: ChatRequest, asker: Asker) -> Job:
-        """Raises GnomonError for what cannot be answered, QueueFullError and DrainingError for what
-        cannot be answered now. So do the next two.
+        """Raises GnomonError for what cannot be answered; QueueFullError, DrainingError and
+        TimeLimitError for what cannot be answered now. So do the next three.
         """
-        return self._submit(await asyncio.to_thread(self._prepare_chat, request, asker))
+        return await self._begin(lambda: self._prepare_chat(request, asker), asker)
 
     async def complete(self, request: CompletionRequest, asker: Asker) -> Job:
-        return self._submit(await asyncio.to_thread(self._prepare_completion, request, asker))
+        return await self._begin(lambda: self._prepare_completion(request, asker), asker)
 
     async def embed(self, request: EmbeddingRequest, asker: Asker) -> Job:
-        return self._submit(await asyncio.to_thread(self._prepare_embedding, request, asker))
+        return await self._begin(lambda: self._prepare_embedding(request, asker), asker)
 
-    def _submit(self, works: Sequence[Work]) -> Job:
+    async def detect(self, request: DetectRequest, asker: Asker) -> Job:
+        return await self._begin(lambda: self._prepare_detection(request, asker), asker)
+
+    async def _begin(self, prepare: Callable[[], list[Work]], asker: Asker) -> Job:
+        works = await self.preparation.run(prepare, deadline_s=asker.deadline_s)
         job = Job(works, self.scheduler, self.metrics)
         self.scheduler.submit(works)
         self._jobs.update(dict.fromkeys(works, job))
@@ -207,6 +229,7 @@ class Service:
     def _prepare_chat(self, request: ChatRequest, asker: Asker) -> list[Work]:
         self.require_model(request.model)
         tools = [] if request.tool_choice == "none" else list(request.tools or [])
+        require_small(_schemas(request, tools))
         prompt = chat_prompt(self.tokenizer, request.messages, tools=tools, form=self._tool_form)
         if request.top_logprobs and not request.logprobs:
             raise UsageError("top_logprobs needs logprobs: true")
@@ -240,6 +263,11 @@ class Service:
 
     def _prepare_embedding(self, request: EmbeddingRequest, asker: Asker) -> list[Work]:
         self.require_model(request.model)
+        width = self.model.config.hidden_size
+        if request.dimensions is not None and request.dimensions > width:
+            raise UsageError(
+                f"dimensions is {request.dimensions}; this model's embeddings have {width}"
+            )
         works: list[Work] = []
         for prompt in self._prompts(request.input):
             self._require_fit(prompt, limit=self.settings.context)
@@ -250,6 +278,17 @@ class Service:
             )
         self._require_few(works)
         return works
+
+    def _prepare_detection(self, request: DetectRequest, asker: Asker) -> list[Work]:
+        self.require_model(request.model)
+        return [
+            self._detector.work(
+                request.text,
+                threshold=request.threshold,
+                client=asker.client,
+                deadline_s=asker.deadline_s,
+            )
+        ]
 
     def _prompts(self, given: str | list[Any]) -> list[list[int]]:
         """Token ids of each prompt."""
@@ -347,13 +386,23 @@ class Service:
             raise UsageError(f"the request asks for {len(works)} texts; at most {most} are taken")
 
 
+def _schemas(request: ChatRequest, tools: Sequence[Tool]) -> list[JsonObject]:
+    """All JSON schemas of a request."""
+    form = request.response_format
+    answer = None if form is None or form.json_schema is None else form.json_schema.schema_
+    given = [answer, *(tool.function.parameters for tool in tools)]
+    return [schema for schema in given if schema is not None]
+
+
 def _sampling(request: Sampling) -> SamplingOptions:
     """Nothing said means what it means to OpenAI: the model's probabilities as they are."""
     seed = secrets.randbits(48) if request.seed is None else request.seed % 2**64
+    temperature = 1.0 if request.temperature is None else request.temperature
     return SamplingOptions(
-        temperature=1.0 if request.temperature is None else request.temperature,
+        # The smallest set with any probability holds the likeliest token alone.
+        temperature=0.0 if request.top_p == 0 else temperature,
         top_k=request.top_k or None,
-        top_p=None if request.top_p in (None, 1) else request.top_p,
+        top_p=None if request.top_p in (None, 0, 1) else request.top_p,
         min_p=request.min_p or None,
         repetition_penalty=request.repetition_penalty or 1.0,
         seed=seed,

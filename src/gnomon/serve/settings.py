@@ -26,11 +26,19 @@ class ServeSettings:
     max_waiting: int = 64  # texts that wait for a slot; more are told to come again
     max_tokens: int | None = None  # of any one answer; None: up to the context
     time_limit_s: float = 600.0  # for one request, its waiting counted
+    receive_time_s: float = 30.0  # from a request's first byte to its last
     drain_s: float = 30.0  # for requests under way, once the server is told to stop
     max_body_bytes: int = 2 * 2**20
 
     def __post_init__(self) -> None:
-        for name in ("slots", "context", "max_waiting", "time_limit_s", "max_body_bytes"):
+        for name in (
+            "slots",
+            "context",
+            "max_waiting",
+            "time_limit_s",
+            "receive_time_s",
+            "max_body_bytes",
+        ):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected more than 0.")
         if any(not key or not key.isascii() or not key.isprintable() for key in self.api_keys):

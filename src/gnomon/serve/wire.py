@@ -1,14 +1,16 @@
 """Requests as they come over the wire: what is allowed in them, and how much of it.
 
 They follow the OpenAI API. What is not in a class is refused by name; what is in it under "without
-effect here" is taken, so that clients that always send it work, and changes nothing.
+effect here" is taken, so that clients that always send it work, and changes nothing. `NotDone` is
+what OpenAI has and we do not: clients that send null for it work, and nothing else is taken.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 MOST_CHOICES = 16
 MOST_SCORES = 20
@@ -22,6 +24,14 @@ StopString = Annotated[str, Field(min_length=1, max_length=128)]
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 TokenIds = Annotated[list[TokenId], Field(min_length=1, max_length=MOST_TOKENS)]
 JsonObject = dict[str, Any]
+
+
+def _refuse(value: object) -> None:
+    if value is not None:
+        raise PydanticCustomError("not_done", "this server does not do that; leave it out")
+
+
+NotDone = Annotated[None, BeforeValidator(_refuse)]
 
 
 class Wire(BaseModel):
@@ -38,7 +48,7 @@ class Sampling(Wire):
 
     model: Name | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None  # 0: the likeliest alone
     top_k: Annotated[int, Field(ge=0, lt=2**31)] | None = None  # 0: all; not OpenAI's
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None  # not OpenAI's
     repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None  # not OpenAI's
@@ -85,9 +95,11 @@ Content = Text | Annotated[list[TextPart], Field(max_length=256)]
 class CalledFunction(Wire):
     name: FunctionName
     arguments: Text
+    parsed_arguments: Any = None  # of clients that sent streams back whole; without effect here
 
 
 class CallMessage(Wire):
+    index: int | None = None  # likewise
     id: Name
     type: Literal["function"] = "function"
     function: CalledFunction
@@ -102,8 +114,11 @@ class Message(Wire):
     # What assistants' messages come with, and clients send back; without effect here.
     refusal: Text | None = None
     annotations: list[JsonObject] | None = None
-    audio: None = None
-    function_call: None = None
+    parsed: Any = None
+    reasoning_content: Text | None = None
+    # Older or richer conversations than we can read.
+    audio: NotDone = None
+    function_call: NotDone = None
 
     @property
     def text(self) -> str:
@@ -156,14 +171,23 @@ class ChatRequest(Sampling):
     response_format: ResponseFormat | None = None
     tools: Annotated[list[Tool], Field(max_length=64)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
-    # Without effect here.
     parallel_tool_calls: bool | None = None
+    modalities: Annotated[list[Literal["text"]], Field(min_length=1, max_length=8)] | None = None
+    # Without effect here.
     store: bool | None = None
     metadata: JsonObject | None = None
     reasoning_effort: Text | None = None
     verbosity: Text | None = None
     safety_identifier: Text | None = None
     prompt_cache_key: Text | None = None
+    prompt_cache_retention: Text | None = None
+    prompt_cache_options: JsonObject | None = None
+    prediction: JsonObject | None = None  # only ever about speed
+    audio: NotDone = None
+    functions: NotDone = None  # what tools were before
+    function_call: NotDone = None
+    moderation: NotDone = None
+    web_search_options: NotDone = None
 
 
 class CompletionRequest(Sampling):
@@ -176,7 +200,7 @@ class CompletionRequest(Sampling):
     max_tokens: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=MOST_SCORES)] | None = None
     echo: bool | None = None
-    # OpenAI has these; only what changes nothing is taken.
+    # Only what changes nothing is taken of these.
     suffix: Literal[""] | None = None
     best_of: Literal[1] | None = None
 
@@ -190,5 +214,14 @@ class EmbeddingRequest(Wire):
         | Annotated[list[TokenIds], Field(min_length=1, max_length=MOST_INPUTS)]
     )
     encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Annotated[int, Field(ge=1, lt=2**31)] | None = None  # up to the model's width
     # Without effect here.
     user: Text | None = None
+
+
+class DetectRequest(Wire):
+    """Not OpenAI's."""
+
+    model: Name | None = None
+    text: Annotated[str, Field(min_length=1, max_length=2**20)]
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None  # of the head, if not given

@@ -1,4 +1,4 @@
-"""What the engine's thread does for one text: generate from a prompt, or embed it.
+"""What the engine's thread does for one text: generate from a prompt, embed it, or judge it.
 
 A `Work` says which tokens it wants read, and is told what came of them. It lives in the engine's
 thread and answers with events; only `cancel` is called from elsewhere.
@@ -64,6 +64,14 @@ class Work(ABC):
     def read_alone(self, session: Session, rows: int) -> Sequence[Event]:
         """Read up to `rows` tokens of the prompt."""
 
+    def guess(self) -> Sequence[int]:
+        """Tokens that may come next, for `read_guess`; none where nothing speaks for any."""
+        return []
+
+    def read_guess(self, session: Session, guess: Sequence[int]) -> Sequence[Event]:
+        """Read what was chosen last and `guess` in one call, and go on as far as it was right."""
+        raise AssertionError("nothing was guessed")
+
     @abstractmethod
     def next_tokens(self, rows: int) -> np.ndarray:
         """What is to be read next, int32 [1 … rows]: the prompt, then what was chosen."""
@@ -73,14 +81,24 @@ class Work(ABC):
         """Go on with the logits [vocab] after the last of `next_tokens`."""
 
 
-class EmbeddingWork(Work):
-    """The mean of a text's last hidden states, scaled to unit length."""
+class ReadingWork(Work):
+    """A text that is read for what it is, and not continued."""
 
     reuses_prefix = False
 
     @property
     def reads_alone(self) -> bool:
         return True
+
+    def next_tokens(self, rows: int) -> np.ndarray:
+        raise AssertionError("what is only read reads alone")
+
+    def take_logits(self, logits: np.ndarray) -> Sequence[Event]:
+        raise AssertionError("what is only read reads alone")
+
+
+class EmbeddingWork(ReadingWork):
+    """The mean of a text's last hidden states, scaled to unit length."""
 
     def read_alone(self, session: Session, rows: int) -> Sequence[Event]:
         chunk = self.prompt[self.read : self.read + rows]
@@ -92,9 +110,3 @@ class EmbeddingWork(Work):
         self.is_done = True
         norm = float(np.linalg.norm(self._sum))
         return [Embedded(vector=(self._sum / (norm or 1.0)).astype(np.float32))]
-
-    def next_tokens(self, rows: int) -> np.ndarray:
-        raise AssertionError("an embedding reads alone")
-
-    def take_logits(self, logits: np.ndarray) -> Sequence[Event]:
-        raise AssertionError("an embedding reads alone")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel
 
+from gnomon.detect.page import told
 from gnomon.serve.answers import (
     AssistantMessage,
     ChatAnswer,
@@ -23,6 +24,7 @@ from gnomon.serve.answers import (
     CompletionAnswer,
     CompletionChoice,
     CompletionLogprobs,
+    DetectionAnswer,
     EmbeddingAnswer,
     EmbeddingEntry,
     EmbeddingUsage,
@@ -33,7 +35,7 @@ from gnomon.serve.answers import (
     TopLogprob,
     Usage,
 )
-from gnomon.serve.events import Embedded, Event, Finished, PromptRead, TextAdded
+from gnomon.serve.events import Detected, Embedded, Event, Finished, PromptRead, TextAdded
 from gnomon.serve.token_scores import TokenScore
 from gnomon.serve.tool_forms import CallFinder, ToolCall
 from gnomon.serve.wire import ChatRequest, CompletionRequest, EmbeddingRequest
@@ -84,7 +86,11 @@ class ChatWriter(Writer):
         super().__init__(service, job, prefix="chatcmpl")
         has_tools = bool(request.tools) and request.tool_choice != "none"
         self._choices = [
-            _ChatChoice(CallFinder(service.tool_form) if has_tools else None) for _ in job.works
+            _ChatChoice(
+                CallFinder(service.tool_form) if has_tools else None,
+                has_one_call=request.parallel_tool_calls is False,
+            )
+            for _ in job.works
         ]
         self._has_scores = bool(request.logprobs)
         self._usage_key = {"usage": None} if request.includes_usage else {}
@@ -159,8 +165,9 @@ class ChatWriter(Writer):
 class _ChatChoice:
     """One choice so far."""
 
-    def __init__(self, finder: CallFinder | None) -> None:
+    def __init__(self, finder: CallFinder | None, *, has_one_call: bool) -> None:
         self._finder = finder
+        self._has_one_call = has_one_call  # at most; further ones are left out
         self.text = ""
         self.calls: list[ToolCallAnswer] = []
         self.scores: list[TokenLogprob] = []
@@ -170,13 +177,16 @@ class _ChatChoice:
         if not text:
             return []
         found: list[str | ToolCall] = [text] if self._finder is None else self._finder.feed(text)
-        return [self._add_piece(piece) for piece in found]
+        return [self._add_piece(piece) for piece in found if not self._is_left_out(piece)]
 
     def end(self) -> list[Chunk]:
         rest = "" if self._finder is None else self._finder.flush()
         if self.calls and not rest.strip():
             return []
         return [self._add_piece(rest)] if rest else []
+
+    def _is_left_out(self, piece: str | ToolCall) -> bool:
+        return self._has_one_call and bool(self.calls) and isinstance(piece, ToolCall)
 
     def _add_piece(self, piece: str | ToolCall) -> Chunk:
         if isinstance(piece, str):
@@ -290,11 +300,12 @@ class EmbeddingWriter(Writer):
     def __init__(self, service: Service, job: Job, request: EmbeddingRequest) -> None:
         super().__init__(service, job, prefix="embd")
         self._is_base64 = request.encoding_format == "base64"
+        self._dimensions = request.dimensions
         self._vectors: dict[int, np.ndarray] = {}
 
     def feed(self, number: int, event: Event) -> list[Chunk]:
         if isinstance(event, Embedded):
-            self._vectors[number] = event.vector
+            self._vectors[number] = _shortened(event.vector, self._dimensions)
         return []
 
     def answer(self) -> EmbeddingAnswer:
@@ -316,6 +327,31 @@ class EmbeddingWriter(Writer):
         if self._is_base64:
             return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
         return vector.tolist()
+
+
+class DetectionWriter(Writer):
+    def __init__(self, service: Service, job: Job) -> None:
+        super().__init__(service, job, prefix="detect")
+        self._told: dict[str, Any] = {}
+
+    def feed(self, number: int, event: Event) -> list[Chunk]:
+        if isinstance(event, Detected):
+            self._told = told(event.found)
+        return []
+
+    def answer(self) -> DetectionAnswer:
+        return DetectionAnswer(model=self._service.model_id, **self._told)
+
+    def usage_chunk(self) -> Chunk:
+        raise AssertionError("detections are not streamed")
+
+
+def _shortened(vector: np.ndarray, dimensions: int | None) -> np.ndarray:
+    """The first `dimensions` of a vector of unit length, of unit length again."""
+    if dimensions is None or dimensions == vector.size:
+        return vector
+    kept = vector[:dimensions]
+    return kept / (float(np.linalg.norm(kept)) or 1.0)
 
 
 def _no_scores() -> CompletionLogprobs:

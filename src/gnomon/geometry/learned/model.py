@@ -64,13 +64,15 @@ class Model:
         try:
             with source.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 about = json.loads(str(archive["about"]))
-                if about["format"] != FORMAT or about["vocabulary"] != list(vocabulary()):
-                    raise DataError(f"{source} was trained for another version of gnomon")
                 weights = {
                     name: archive[name].astype(np.float32)
                     for name in archive.files
                     if name != "about"
                 }
+                embedding = _in_our_order(weights["embedding"], about["vocabulary"])
+                if about["format"] != FORMAT or embedding is None:
+                    raise DataError(f"{source} was trained for another version of gnomon")
+                weights["embedding"] = embedding
                 return cls(weights, Shape(**about["shape"]))
         except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise DataError(f"{source} is no proposer: {error}") from error
@@ -147,6 +149,20 @@ class Model:
 def places() -> int:
     """How many positions a model has."""
     return MOST_TOKENS + MOST_PROPOSED
+
+
+def _in_our_order(embedding: Array, words: list[str]) -> Array | None:
+    """The rows of our vocabulary; zeros for constructions and predicates that came later, and None
+    where another word is missing.
+    """
+    known = {word: number for number, word in enumerate(words)}
+    ours = np.zeros((len(vocabulary()), embedding.shape[1]), np.float32)
+    for word, number in vocabulary().items():
+        if word in known:
+            ours[number] = embedding[known[word]]
+        elif not word.startswith(("construction ", "predicate ")):
+            return None
+    return ours
 
 
 def _norm(x: Array, weight: Array) -> Array:

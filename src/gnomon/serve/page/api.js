@@ -77,6 +77,17 @@ export async function getReport() {
   return (await ask("/report")).json();
 }
 
+/** Where in `text` a machine took over. `signal` ends it early. */
+export async function detect(text, signal) {
+  const response = await ask("/detect", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ text }),
+    signal,
+  });
+  return response.json();
+}
+
 /** The chunks of an answer as they come. `signal` ends it early. */
 export async function* streamChat(request, signal) {
   const response = await ask("/v1/chat/completions", {

@@ -2,11 +2,12 @@
 
 import { getModel, ServerError } from "./api.js";
 import { chatTab } from "./chat_tab.js";
+import { detectTab } from "./detect_tab.js";
 import { announce, element } from "./dom.js";
 import { reportTab } from "./report_tab.js";
 
 // A tab has an `id`, a `title`, and `mount(panel, model)`, which is called when it is first shown.
-const TABS = [chatTab, reportTab];
+const TABS = [chatTab, detectTab, reportTab];
 
 const list = document.getElementById("tabs");
 const panels = document.getElementById("panels");
