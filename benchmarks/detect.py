@@ -3,9 +3,12 @@
     python benchmarks/detect.py --data DIR --model out/smollm2-2bit --cache out/read [--keep]
 
 `DIR` holds roft/roft.jsonl.gz. Reading is what takes time (all 8,643 texts of the gpt2_xl part
-are 1.7 million tokens); `--cache` keeps it, and an interrupted run goes on. `--limit N` takes N
+are 2 million tokens); `--cache` keeps it, and an interrupted run goes on. `--limit N` takes N
 of the texts: the first N of one fixed order. Openings are split once: 60 % to learn from, 15 % to
 calibrate, 25 % for the figures. What `--save` writes is the head that the figures are of.
+
+Texts with a boundary within a sentence are made: a person's sentence is cut after some of its words
+and the machine's next one is joined to it. Nothing learns from them.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +25,13 @@ import numpy as np
 
 from gnomon.detect.corpus import LabelledText, read_corpus, sample
 from gnomon.detect.detection import Detector
-from gnomon.detect.evaluation import compare, measure
+from gnomon.detect.evaluation import compare, measure, measure_writers, word_errors
 from gnomon.detect.fitting import fit_boundary_model
 from gnomon.detect.head import Head
 from gnomon.detect.normal_form import bare_form
 from gnomon.detect.reader import Reader
 from gnomon.detect.surface import surface_features
 from gnomon.detect.training import (
-    HUMAN_SENTENCES,
     ReadCorpus,
     TrainOptions,
     join,
@@ -119,27 +121,47 @@ def leave_one_out(corpus: ReadCorpus, options: TrainOptions) -> list[Row]:
 
 
 def whole_texts(head: Head, corpus: ReadCorpus) -> list[Row]:
-    """Machine or not, and whose, for whole texts of five sentences at least (SemEval-2024 task 8,
-    forms A and B): a human part and a machine part of each text.
+    return [
+        {"what": each.name, "texts": each.texts, "right %": 100 * each.right}
+        for each in measure_writers(head, corpus)
+    ]
+
+
+def cut_inside(text: LabelledText, rng: np.random.Generator) -> LabelledText:
+    """The machine takes over within the last human sentence, after at least one of its words."""
+    b = text.boundary
+    words = text.sentences[b - 1].split()
+    kept = words[: int(rng.integers(1, max(len(words), 2)))]
+    joined = " ".join([*kept, text.sentences[b]])
+    before = sum(len(s.split()) for s in text.sentences[: b - 1])
+    return replace(
+        text,
+        sentences=(*text.sentences[: b - 1], joined, *text.sentences[b + 1 :]),
+        boundary=b - 1,
+        word=before + len(kept),
+    )
+
+
+def within_sentences(
+    head: Head, reader: Reader, read: Callable, texts: Sequence[LabelledText]
+) -> list[Row]:
+    """Mean distance in words from the true first word of the machine's, in made texts whose
+    boundary is within a sentence, and in the texts as they are.
     """
-    assert head.kinds is not None
-    truths, guesses = [], []
-    for x, text in zip(corpus.features(head.probes), corpus.texts, strict=True):
-        for part, name in ((x[: text.boundary], "human"), (x[text.boundary :], text.generator)):
-            if len(part) >= HUMAN_SENTENCES:
-                truths.append(name)
-                guesses.append(head.kinds.names[int(head.kinds.probabilities(part).argmax())])
-    right = np.array(truths) == np.array(guesses)
-    is_machine_right = [
-        (t == "human") == (g == "human") for t, g in zip(truths, guesses, strict=True)
-    ]
-    rows = [
-        {"what": "machine or not", "texts": len(truths), "right %": 100 * np.mean(is_machine_right)}
-    ]
-    for name in sorted(set(truths)):
-        mine = np.array(truths) == name
-        rows.append({"what": name, "texts": int(mine.sum()), "right %": 100 * right[mine].mean()})
-    return [{**row, "right %": float(row["right %"])} for row in rows]
+    rng = np.random.default_rng(0)
+    made = [cut_inside(text, rng) for text in texts if text.boundary > 1]
+    rows = []
+    for name, corpus in (("within a sentence", read(made)), ("between sentences", read(texts))):
+        errors = word_errors(head, reader, corpus)
+        rows.append(
+            {
+                "what": f"boundary {name}",
+                "texts": len(corpus.texts),
+                "words off, first of the best sentence": errors.of_sentence,
+                "words off, the word that is found": errors.of_word,
+            }
+        )
+    return rows
 
 
 def reading_speed(detector: Detector, texts: Sequence[LabelledText]) -> list[Row]:
@@ -164,9 +186,13 @@ def main() -> None:
     parser.add_argument("--original", default=None, help="the reader that it is compared with")
     parser.add_argument("--cache", type=Path, default=None)
     parser.add_argument("--limit", type=int, default=None, help="texts of the gpt2_xl part")
-    parser.add_argument("--others", type=int, default=200, help="texts of each other kind")
+    parser.add_argument("--others", type=int, default=800, help="texts of each other kind")
     parser.add_argument("--bare", type=int, default=0, help="texts that are read stripped, too")
+    parser.add_argument("--words", type=int, default=0, help="texts with a cut within a sentence")
     parser.add_argument("--compare", type=int, default=0, help="texts that the original reads, too")
+    parser.add_argument(
+        "--unspliced", action="store_true", help="take the head that saw no spliced texts"
+    )
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--save", type=Path, default=None, help="where the head is written")
     parser.add_argument("--keep", action="store_true", help="write benchmarks/results/")
@@ -184,17 +210,34 @@ def main() -> None:
         return sample([t for t in everything if t.generator == generator], limit, seed=0)
 
     def read(texts: Sequence[LabelledText], with_reader: Reader = reader, **more) -> ReadCorpus:
-        return read_corpus_with(with_reader, texts, folder=options.cache, on_progress=show, **more)
+        clock, processor = time.perf_counter(), time.process_time()
+        found = read_corpus_with(with_reader, texts, folder=options.cache, on_progress=show, **more)
+        clock, processor = time.perf_counter() - clock, time.process_time() - processor
+        print(
+            f"{len(texts)} texts, cached ones included: {len(texts) / clock:.2f} texts/s, "
+            f"{processor / len(texts):.2f} s of processor time for each",
+            flush=True,
+        )
+        return found
 
     xl = read(of("gpt2_xl", options.limit))
     small = read(of("gpt2", options.others))
-    spliced = read(of("human-splice", options.others))
+    splices = of("human-splice", options.others)
+    spliced = read([replace(t, boundary=len(t.sentences)) for t in splices])
     machine = [t.machine_part() for t in of("gpt2_xl", None) if t.boundary <= 5]
     all_machine = read(machine[: options.others])
 
-    corpus = join([xl, all_machine, small])
-    facts = {"data": "RoFT", "gpt2_xl": len(xl.texts), "gpt2": len(small.texts)}
-    head = train_head(corpus, options=learning, facts=facts)
+    without_splices = join([xl, all_machine, small])
+    corpus = join([without_splices, spliced])
+    facts = {
+        "data": "RoFT",
+        "gpt2_xl": len(xl.texts),
+        "gpt2": len(small.texts),
+        "human-splice": len(spliced.texts),
+    }
+    warned = train_head(corpus, options=learning, facts=facts)
+    unwarned = train_head(without_splices, options=learning, facts=facts | {"human-splice": 0})
+    head = unwarned if options.unspliced else warned
     test = mixed(xl.of_part("test"))
     baseline = surface_only(mixed(xl.of_part("train")), learning)
     result: dict[str, Any] = {"reader": model.name, "texts": facts}
@@ -218,28 +261,40 @@ def main() -> None:
             figures_of(others, baseline(others), "gpt2, surface only"),
         ],
     )
-    human = join([xl, small]).of_part("test")
-    rates = [measure(head, human, name="human parts").to_dict()]
-    as_human = [replace(t, boundary=len(t.sentences)) for t in spliced.texts]
-    rates.append(
-        measure(head, replace(spliced, texts=tuple(as_human)), name="two people's texts").to_dict()
+    human, two = join([xl, small]).of_part("test"), spliced.of_part("test")
+    rates = []
+    heads = (("", warned), (", a head that saw no spliced texts", unwarned))
+    for suffix, which in heads:
+        rates.append(asdict(measure(which, human, name=f"human parts{suffix}")))
+        rates.append(asdict(measure(which, two, name=f"two people's texts{suffix}")))
+    report(
+        "with and without spliced texts in training",
+        [figures_of(test, ours(which)(test), f"gpt2_xl{suffix}") for suffix, which in heads],
     )
     machine_test = all_machine.of_part("test")
     found = [1 - p[-1] >= head.threshold for p in ours(head)(machine_test)]
     report("false alarms, recall and coverage", rates)
     result["all machine, found"] = float(np.mean(found)) if found else None
     result["head bytes"] = None
-    report("whole texts", whole_texts(head, join([xl, all_machine, small]).of_part("test")))
+    report("whole texts", whole_texts(head, without_splices.of_part("test")))
     if options.bare:
-        bare = read(test.texts[: options.bare], form=bare_form)
-        same = test.where([i < options.bare for i in range(len(test.texts))])
-        report(
-            "lower case, no punctuation, with the same head",
-            [
-                figures_of(bare, ours(head)(bare), "stripped"),
-                figures_of(same, ours(head)(same), "the same texts, not stripped"),
-            ],
-        )
+        full = xl.where([i < options.bare for i in range(len(xl.texts))])
+        bare = read(full.texts, form=bare_form)
+        tested = [mixed(each.of_part("test")) for each in (full, bare)]
+        names = ("in full", "stripped")
+        rows = [
+            figures_of(x, ours(head)(x), f"{n}, this head")
+            for x, n in zip(tested, names, strict=True)
+        ]
+        for x, each, name in zip(tested, (full, bare), names, strict=True):
+            own = learn(each.of_part("train"), options=learning)
+            found = [own.boundary.posterior(f) for f in x.features(own.probes)]
+            rows.append(
+                figures_of(x, found, f"{name}, a head that learned from these texts {name}")
+            )
+        report("lower case, no punctuation", rows)
+    if options.words:
+        report("words", within_sentences(head, reader, read, test.texts[: options.words]))
     if options.compare:
         original = open_model(options.original)
         other = Reader(original, layers=reader.layers, threads=options.threads)

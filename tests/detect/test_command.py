@@ -40,6 +40,9 @@ def test_answer_and_page(gnomon, text, tmp_path):
     assert code == 0
     assert "The machine takes over at sentence 5 of 7." in out
     assert "<h1>The machine takes over at sentence 5 of 7.</h1>" in page.read_text()
+    code, out, _ = gnomon("-", "--threshold", 0, "--words", stdin=text.encode())
+    assert code == 0
+    assert "words before it" in out
 
 
 def test_json_and_line_endings(gnomon, text, tmp_path):
@@ -48,7 +51,8 @@ def test_json_and_line_endings(gnomon, text, tmp_path):
     code, out, _ = gnomon("text", path, "--json", "--threshold", 0)
     answer = json.loads(out)
     assert (code, answer["verdict"], answer["boundary"]) == (0, "mixed", 4)
-    assert answer["word"] == 28
+    assert (answer["word"], answer["word_probability"]) == (28, None)
+    assert answer["machine"] == pytest.approx(1 - answer["kinds"]["human"])
     assert len(answer["posterior"]) == len(answer["sentences"]) + 1
     assert answer["interval"][0] <= 4 <= answer["interval"][1]
 
@@ -84,7 +88,8 @@ def test_train_and_evaluate(gnomon, texts, tmp_path):
         "train", data, "-o", tmp_path / "new.npz", "--cache", cache, "--json", own_head=True
     )
     assert code == 0, err
-    (figures,) = json.loads(out)["figures"]
+    answer = json.loads(out)
+    (figures,) = answer["figures"]
     assert figures["accuracy"] > 0.8
     assert list(cache.iterdir())
     code, out, _ = gnomon("evaluate", data, "--json")

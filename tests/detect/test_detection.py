@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from gnomon.detect import BoundaryDetector, Detector, load_head
 from gnomon.detect.corpus import read_corpus
-from gnomon.detect.evaluation import measure, measure_by_kind
+from gnomon.detect.evaluation import measure, measure_by_kind, measure_writers
 from gnomon.detect.page import render_page, told
 from gnomon.detect.surface import surface_features
 from gnomon.errors import DataError, ModelError
@@ -107,6 +107,11 @@ def test_page(head, model):
     data = page.partition('id="found">')[2].partition("</script>")[0]
     assert json.loads(data) == told(found)
     assert any("the</script>" in each["text"] for each in told(found)["sentences"])
+    assert "The word" not in page
+    words = detector.detect(text, threshold=0.0, words=True)
+    shown = " ".join(text[words.character :].split()[:3])
+    line = render_page(words, name="essay", reader="tiny").partition("The word with which")[2]
+    assert shown in line.partition("</p>")[0]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +125,7 @@ def test_page(head, model):
         ('{"sentences": ["a.", 3], "boundary": 1}', "list of texts"),
         ('{"sentences": ["..."], "boundary": 0}', "no words"),
         ('{"text": "One two. Three.", "label": 9}', "there are 3 words"),
-        ('{"text": "One two."}', "neither"),
+        ('{"text": "One two."}', "no whole number"),
     ],
 )
 def test_bad_rows_are_named(tmp_path, row, message):
@@ -143,6 +148,28 @@ def test_rows(tmp_path):
     first, second, third, fourth = read_corpus(path)
     assert (first.sentences, first.boundary, first.domain) == (("A one.", "B two."), 1, "x")
     assert (second.boundary, third.boundary, fourth.boundary) == (1, 2, 2)
+
+
+def test_whole_texts(head, corpus, model, tmp_path):
+    """SemEval-2024's forms 8A and 8B: rows, an answer, figures."""
+    path = tmp_path / "texts.jsonl"
+    rows = [
+        {"text": "One two. Three four.", "model": "human", "label": 0, "source": "wikihow"},
+        {"text": "One two. Three four.", "model": "cohere", "label": 3},
+    ]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    person, machine = read_corpus(path)
+    assert (person.boundary, person.domain, person.word) == (2, "wikihow", None)
+    assert (machine.boundary, machine.generator) == (0, "cohere")
+    detector = Detector(model, head, threads=1)
+    for boundary, is_machine in ((0, True), (8, False)):
+        found = detector.detect(made_text(np.random.default_rng(6), 8, boundary))
+        assert found.machine == pytest.approx(1 - found.kinds["human"])
+        assert (found.machine > 0.5) == is_machine
+    figures = measure_writers(head, corpus.of_part("test"))
+    assert [each.name for each in figures] == ["machine or not", "which writer", "digits", "human"]
+    assert figures[0].texts == figures[2].texts + figures[3].texts
+    assert all(each.right > 0.8 for each in figures)
 
 
 def test_estimator(model, texts):

@@ -236,6 +236,7 @@ def test_the_report_of_the_command_is_drawn_alike(browser, tmp_path, mode):
         probability=0.97,
         threshold=0.8,
         kinds={"human": 0.3, "gpt2_xl": 0.7},
+        cut=None,
         notes=("Read with another.",),
     )
     path = tmp_path / "report.html"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from gnomon.errors import DataError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from gnomon.detect.detection import Detection
-    from gnomon.detect.evaluation import Figures
+    from gnomon.detect.evaluation import Figures, WriterFigures
 
 _DEFAULT_VERB = "text"
 
@@ -67,7 +68,8 @@ _Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help='One JSON object a line: {"sentences": [...], "boundary": 3}, or {"text": "...", '
-        '"label": 57} with the first word that is a machine\'s (SemEval-2024 task 8C).',
+        '"label": 57} with the first word that is a machine\'s (SemEval-2024 task 8C), or a whole '
+        'text, {"text": "...", "model": "human"} or another name (8A, 8B).',
     ),
 ]
 
@@ -89,6 +91,13 @@ def text(
             "Lower finds more, and accuses more people.",
         ),
     ] = None,
+    words: Annotated[
+        bool,
+        typer.Option(
+            "--words",
+            help="Name the word, too: the boundary may lie within a sentence.",
+        ),
+    ] = False,
     html: Annotated[
         Path | None,
         typer.Option(metavar="FILE", show_default=False, help="Write a page that shows it, too."),
@@ -116,13 +125,13 @@ def text(
 
     with ProgressDisplay(quiet=quiet) as show:
         detector = Detector(open_model(model), load_head(head) if head else None, threads=threads)
-        found = detector.detect(content, threshold=threshold, on_progress=show)
+        found = detector.detect(content, threshold=threshold, words=words, on_progress=show)
     if html is not None:
         _write(html, render_page(found, name=_called(file), reader=detector.model.name))
     if as_json:
         print_json(_to_dict(found, content))
     else:
-        _print(found)
+        _print(found, content)
 
 
 @app.command("train")
@@ -148,11 +157,13 @@ def train(
     Example: gnomon detect train texts.jsonl.gz -o head.npz --model out/smollm2-2bit --cache read
     """
     from gnomon.detect.corpus import read_corpus, sample
-    from gnomon.detect.evaluation import measure
+    from gnomon.detect.evaluation import measure, measure_writers
     from gnomon.detect.reader import Reader
+    from gnomon.detect.text_model import require_scikit_learn
     from gnomon.detect.training import TrainOptions, layers_of, read_corpus_with, train_head
     from gnomon.models import open_model
 
+    require_scikit_learn()  # before hours of reading
     texts = sample(read_corpus(data), limit, seed=0)
     opened = open_model(model)
     with ProgressDisplay(quiet=quiet) as show:
@@ -161,7 +172,9 @@ def train(
         facts = {"data": data.name, "texts": len(texts)}
         learned = train_head(corpus, options=TrainOptions(seed=seed), facts=facts, on_progress=show)
     learned.save(output)
-    _print_figures([measure(learned, corpus.of_part("test"), name="unseen openings")], as_json)
+    test = corpus.of_part("test")
+    figures = [measure(learned, test, name="unseen openings")]
+    _print_figures(figures, measure_writers(learned, test), as_json)
 
 
 @app.command("evaluate")
@@ -189,7 +202,7 @@ def evaluate(
     Example: gnomon detect evaluate texts.jsonl.gz --model out/smollm2-2bit
     """
     from gnomon.detect.corpus import read_corpus, sample
-    from gnomon.detect.evaluation import measure_by_kind
+    from gnomon.detect.evaluation import measure_by_kind, measure_writers
     from gnomon.detect.head import load_head
     from gnomon.detect.reader import Reader
     from gnomon.detect.training import read_corpus_with
@@ -207,7 +220,7 @@ def evaluate(
     with ProgressDisplay(quiet=quiet) as show:
         reader = Reader(opened, layers=learned.probes.layers, threads=threads)
         corpus = read_corpus_with(reader, texts, folder=cache, on_progress=show)
-    _print_figures(measure_by_kind(learned, corpus), as_json)
+    _print_figures(measure_by_kind(learned, corpus), measure_writers(learned, corpus), as_json)
 
 
 def _to_dict(found: Detection, text: str) -> dict[str, Any]:
@@ -217,11 +230,13 @@ def _to_dict(found: Detection, text: str) -> dict[str, Any]:
         "boundary": found.boundary,
         "character": found.character,
         "word": found.word(text),
+        "word_probability": None if found.cut is None else found.cut.probability,
         "interval": [low, high],
         "coverage": found.coverage,
         "probability": found.probability,
         "threshold": found.threshold,
         "posterior": found.posterior.tolist(),
+        "machine": found.machine,
         "kinds": dict(found.kinds),
         "notes": list(found.notes),
         "sentences": [
@@ -240,7 +255,7 @@ def _to_dict(found: Detection, text: str) -> dict[str, Any]:
     }
 
 
-def _print(found: Detection) -> None:
+def _print(found: Detection, text: str) -> None:
     from gnomon.detect.page import say
 
     print_table(
@@ -260,6 +275,8 @@ def _print(found: Detection) -> None:
     )
     said = say(found)
     facts = {"answer": said.answer, "where": said.interval, "any machine text": said.probability}
+    if said.word is not None:
+        facts["word"] = f"{said.word}, {found.word(text)} words before it"
     if found.kinds:
         facts["the whole text"] = ", ".join(
             f"{name} {p:.0%}" for name, p in sorted(found.kinds.items(), key=lambda kind: -kind[1])
@@ -272,13 +289,13 @@ def _called(file: str) -> str:
     return "standard input" if file == "-" else Path(file).name
 
 
-def _print_figures(figures: list[Figures], as_json: bool) -> None:
-    rows = [each.to_dict() for each in figures]
+def _print_figures(figures: list[Figures], writers: list[WriterFigures], as_json: bool) -> None:
+    rows, whole = ([asdict(each) for each in part] for part in (figures, writers))
     if as_json:
-        print_json({"figures": rows})
+        print_json({"figures": rows, "whole_texts": whole})
         return
-    columns = list(rows[0])
-    print_table(columns, [[_cell(row[name]) for name in columns] for row in rows])
+    for part in (rows, whole) if whole else (rows,):
+        print_table(list(part[0]), [[_cell(value) for value in row.values()] for row in part])
 
 
 def _cell(value: Any) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gnomon.detect.detection import Detection, Detector
 from gnomon.detect.head import Head, load_head
+from gnomon.detect.text_model import require_scikit_learn
 
 if TYPE_CHECKING:
     from gnomon.detect.estimator import BoundaryDetector
@@ -16,6 +17,7 @@ __all__ = ["BoundaryDetector", "Detection", "Detector", "Head", "load_head"]
 def __getattr__(name: str) -> Any:
     """`BoundaryDetector` needs scikit-learn, which nothing else here does at run time."""
     if name == "BoundaryDetector":
+        require_scikit_learn()
         from gnomon.detect.estimator import BoundaryDetector
 
         return BoundaryDetector

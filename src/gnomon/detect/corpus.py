@@ -6,7 +6,9 @@
 number of sentences) if none is. `text` in place of `sentences` is split; then `boundary` counts
 the sentences found by `gnomon detect`. `label` in place of `boundary` is the index of the first
 *word* that is a machine's, as in SemEval-2024 task 8C, with −1 or the number of words for none.
-All else is optional. Sentences without a letter or a digit are left out.
+A row with a `model` is a whole text, as in tasks 8A and 8B: all human if that is "human", all that
+generator's if not, whatever its `label`; `source` is its domain. All else is optional. Sentences
+without a letter or a digit are left out.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from gnomon.detect.normal_form import normal_form
 from gnomon.detect.sentences import split_sentences
 from gnomon.errors import DataError
 
+HUMAN = "human"  # the name of the writer who is no generator
 Part = Literal["train", "validation", "test"]
 _TEST, _VALIDATION = 25, 15  # per cent of the openings
 
@@ -36,6 +39,7 @@ class LabelledText:
     generator: str = ""
     domain: str = ""
     p: float | None = None  # of nucleus sampling
+    word: int | None = None  # the first that is a machine's, where the row names it
     opening: str = ""  # what texts that must not be parted share
 
     @property
@@ -48,11 +52,11 @@ class LabelledText:
 
     def human_part(self) -> LabelledText:
         """The sentences before the boundary alone: a text that is all human."""
-        return replace(self, sentences=self.sentences[: self.boundary])
+        return replace(self, sentences=self.sentences[: self.boundary], word=None)
 
     def machine_part(self) -> LabelledText:
         """The sentences from the boundary on alone: a text that is all a machine's."""
-        return replace(self, sentences=self.sentences[self.boundary :], boundary=0)
+        return replace(self, sentences=self.sentences[self.boundary :], boundary=0, word=None)
 
 
 def read_corpus(path: Path | str) -> list[LabelledText]:
@@ -105,11 +109,18 @@ def _parse(row: Any) -> LabelledText:
     return LabelledText(
         sentences=tuple(s for s, has in zip(sentences, has_words, strict=True) if has),
         boundary=sum(has_words[:boundary]),
-        generator=str(row.get("generator") or ""),
-        domain=str(row.get("domain") or ""),
+        generator=str(row.get("generator") or (row.get("model") if _is_whole(row) else "") or ""),
+        domain=str(row.get("domain") or row.get("source") or ""),
         p=p,
+        word=None
+        if "boundary" in row or _is_whole(row)
+        else _word(row["label"], sentences, has_words),
         opening=" ".join(sentences[0].lower().split()),
     )
+
+
+def _is_whole(row: dict[str, Any]) -> bool:
+    return "boundary" not in row and isinstance(row.get("model"), str)
 
 
 def _boundary(row: dict[str, Any], sentences: Sequence[str]) -> int:
@@ -122,10 +133,25 @@ def _boundary(row: dict[str, Any], sentences: Sequence[str]) -> int:
         if not 0 <= boundary <= len(sentences):
             raise ValueError(f'"boundary" is {boundary}, but there are {len(sentences)} sentences')
         return boundary
+    if _is_whole(row):
+        return len(sentences) if row["model"] == HUMAN else 0
     label = row.get("label")
     if isinstance(label, bool) or not isinstance(label, int):
-        raise ValueError('there is neither "boundary" nor a whole number as "label"')
+        raise ValueError('there is no "boundary", no "model" and no whole number as "label"')
     counts = np.cumsum([len(s.split()) for s in sentences])
     if not -1 <= label <= counts[-1]:
         raise ValueError(f'"label" is {label}, but there are {counts[-1]} words')
     return len(sentences) if label == -1 else int(np.searchsorted(counts, label, side="right"))
+
+
+def _word(label: int, sentences: Sequence[str], has_words: Sequence[bool]) -> int:
+    """`label` among the words of the sentences that are kept; their number if it is -1."""
+    counts = [len(s.split()) for s in sentences]
+    left_out, seen = 0, 0
+    for count, is_kept in zip(counts, has_words, strict=True):
+        if not is_kept:
+            left_out += min(max(label - seen, 0), count)
+        seen += count
+    if label == -1:
+        return sum(c for c, is_kept in zip(counts, has_words, strict=True) if is_kept)
+    return label - left_out

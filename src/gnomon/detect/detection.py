@@ -8,13 +8,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from gnomon.detect.conformal import best_boundary, given_machine, interval
+from gnomon.detect.corpus import HUMAN
+from gnomon.detect.cuts import find_cut
 from gnomon.detect.head import Head, load_head
 from gnomon.detect.limits import outside_measured
 from gnomon.detect.normal_form import normal_form
@@ -26,6 +29,14 @@ from gnomon.models.model import Model
 from gnomon.progress import OnProgress
 
 Verdict = Literal["human", "mixed", "machine"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordCut:
+    """The first word that is a machine's, which may be within a sentence."""
+
+    character: int  # of the text, where the word begins
+    probability: float  # of this very word, among those nearby
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +57,19 @@ class Detection:
     probability: float  # that there is any machine text
     threshold: float  # that it had to reach
     kinds: Mapping[str, float]  # who wrote the whole, if the head knows
+    cut: WordCut | None  # within a sentence, if that was asked for and there is machine text
     notes: tuple[str, ...]  # in what the text is outside what was measured
+
+    @property
+    def machine(self) -> float | None:
+        """How likely the text as a whole is a machine's; None if the head knows no writers."""
+        return 1.0 - self.kinds[HUMAN] if HUMAN in self.kinds else None
 
     @property
     def character(self) -> int | None:
         """Where in the text the machine begins; None if it does not."""
+        if self.cut is not None:
+            return self.cut.character
         if self.boundary == len(self.sentences):
             return None
         return self.sentences[self.boundary].begin
@@ -76,14 +95,32 @@ class Detector:
         text: str | Sequence[str],
         *,
         threshold: float | None = None,
+        words: bool = False,
         on_progress: OnProgress = lambda progress: None,
     ) -> Detection:
-        """Where in `text` (a text, or its sentences) the machine took over. Raises DataError if it
-        has no words.
+        """Where in `text` (a text, or its sentences) the machine took over; with `words` also at
+        which word, in the sentence that was found or the one before it. Raises DataError if there
+        are no words in the text.
         """
         draft = draft_of(text)
         reading = self._reader.read(draft.normal, on_progress=on_progress)
-        return judge(draft, reading, self.head, reader=self.model.name, threshold=threshold)
+        found = judge(draft, reading, self.head, reader=self.model.name, threshold=threshold)
+        if words and found.verdict != "human":
+            found = replace(found, cut=self._cut(draft, reading, found.boundary))
+        return found
+
+    def _cut(self, draft: Draft, reading: Reading, boundary: int) -> WordCut:
+        found = find_cut(
+            self.head,
+            self._reader,
+            given=[s.text for s in draft.sentences],
+            normal=draft.normal,
+            features=self.head.features(reading, draft.normal),
+            boundary=boundary,
+        )
+        sentence = draft.sentences[found.sentence]
+        places = [match.start() for match in re.finditer(r"\S+", sentence.text)]
+        return WordCut(character=sentence.begin + places[found.word], probability=found.probability)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +144,7 @@ def draft_of(text: str | Sequence[str]) -> Draft:
 def judge(
     draft: Draft, reading: Reading, head: Head, *, reader: str, threshold: float | None = None
 ) -> Detection:
-    """What `head` makes of what the model called `reader` read."""
+    """What `head` makes of what the model called `reader` read, between sentences."""
     features = head.features(reading, draft.normal)
     posterior = head.boundary.posterior(features)
     probability = 1.0 - float(posterior[-1])
@@ -134,6 +171,7 @@ def judge(
         kinds={}
         if kinds is None
         else dict(zip(kinds.names, kinds.probabilities(features).tolist(), strict=True)),
+        cut=None,
         notes=tuple(notes),
     )
 

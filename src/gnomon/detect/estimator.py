@@ -13,10 +13,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from gnomon.detect.cuts import find_cut
 from gnomon.detect.features import sentence_features
 from gnomon.detect.fitting import FitOptions, fit_boundary_model
+from gnomon.detect.head import Head
 from gnomon.detect.normal_form import normal_form
-from gnomon.detect.probes import fit_probes
+from gnomon.detect.probes import Probes, fit_probes
 from gnomon.detect.reader import Reader
 from gnomon.detect.sentences import split_sentences
 from gnomon.detect.training import layers_of
@@ -96,6 +98,33 @@ class BoundaryDetector(BaseEstimator):
         """int64 [texts], the likeliest boundary of each."""
         return np.array([int(posterior.argmax()) for posterior in self._posteriors(X)])
 
+    def predict_words(self, X: Sequence[str | Sequence[str]]) -> np.ndarray:
+        """int64 [texts], the number of words before the first one that is a machine's, which may be
+        within a sentence (SemEval-2024 task 8C); the number of all words where none is.
+        """
+        check_is_fitted(self)
+        if self.probes_ is None:
+            raise DataError("this detector learned from features; it cannot read a text")
+        head = self._head(self.probes_)
+        found = []
+        for text in X:
+            given, normal = _sentences(text)
+            features = head.features(self.reader_.read(normal), normal)
+            boundary = int(self.boundary_.posterior(features).argmax())
+            before = sum(len(sentence.split()) for sentence in given[:boundary])
+            if boundary < len(given):
+                cut = find_cut(
+                    head,
+                    self.reader_,
+                    given=given,
+                    normal=normal,
+                    features=features,
+                    boundary=boundary,
+                )
+                before = sum(len(s.split()) for s in given[: cut.sentence]) + cut.word
+            found.append(before)
+        return np.array(found)
+
     def predict_proba(self, X: Sequence[Text]) -> np.ndarray:
         """f64 [texts, longest + 1], the probability of each boundary; 0 past a text's end."""
         posteriors = self._posteriors(X)
@@ -124,11 +153,32 @@ class BoundaryDetector(BaseEstimator):
         model = self.model if isinstance(self.model, Model) else open_model(self.model)
         self.reader_ = Reader(model, layers=layers_of(model), threads=self.threads)
 
-    def _read(self, text: Any) -> tuple[np.ndarray, np.ndarray]:
-        given = [s.text for s in split_sentences(text)] if isinstance(text, str) else text
-        sentences = [form for s in given if (form := normal_form(s)) or not isinstance(text, str)]
+    def _read(self, text: Text) -> tuple[np.ndarray, np.ndarray]:
+        _, sentences = _sentences(text)
         reading = self.reader_.read(sentences)
         return sentence_features(reading, sentences), reading.states
+
+    def _head(self, probes: Probes) -> Head:
+        """What was learned, for those who work with heads; nothing in it is calibrated."""
+        name = self.reader_.model.name
+        return Head(
+            reader=name,
+            probes=probes,
+            boundary=self.boundary_,
+            level=1.0,
+            coverage=1.0,
+            threshold=0.5,
+        )
+
+
+def _sentences(text: Any) -> tuple[list[str], list[str]]:
+    """The sentences as they were given and in their normal form; those of a whole text that hold
+    no letter and no digit are left out.
+    """
+    given = [s.text for s in split_sentences(text)] if isinstance(text, str) else list(text)
+    forms = [(s, normal_form(s)) for s in given]
+    kept = [(s, form) for s, form in forms if form or not isinstance(text, str)]
+    return [s for s, _ in kept], [form for _, form in kept]
 
 
 def _require_inside(features: Sequence[np.ndarray], boundaries: Sequence[int] | np.ndarray) -> None:

@@ -8,15 +8,17 @@ compare the best of the n − 1 places within a text with the true one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from gnomon.detect.conformal import best_boundary, given_machine, interval
-from gnomon.detect.corpus import LabelledText
+from gnomon.detect.corpus import HUMAN, LabelledText
+from gnomon.detect.cuts import find_cut
 from gnomon.detect.head import Head
-from gnomon.detect.training import ReadCorpus, human_parts
+from gnomon.detect.normal_form import normal_form
+from gnomon.detect.reader import Reader
+from gnomon.detect.training import ReadCorpus, human_parts, parts_by_writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +41,6 @@ class Figures:
     human_texts: int
     false_alarms: float | None  # share of them
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 def compare(posteriors: Sequence[np.ndarray], boundaries: Sequence[int]) -> BoundaryFigures:
     """Figures of the best place within each text, 1 … n − 1."""
@@ -52,6 +51,34 @@ def compare(posteriors: Sequence[np.ndarray], boundaries: Sequence[int]) -> Boun
         within_one=float((np.abs(errors) <= 1).mean()),
         squared_error=float((errors**2).mean()),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordErrors:
+    """Mean distances in words from the true first word of the machine's (SemEval-2024 task 8C)."""
+
+    of_sentence: float  # the first word of the best sentence
+    of_word: float  # the word that is found in it or before it
+
+
+def word_errors(head: Head, reader: Reader, corpus: ReadCorpus) -> WordErrors:
+    """For texts that have a boundary; a part of each is read once more."""
+    of_sentence, of_word = [], []
+    for text, features in zip(corpus.texts, corpus.features(head.probes), strict=True):
+        boundary = 1 + best_boundary(head.boundary.posterior(features)[1:-1])
+        cut = find_cut(
+            head,
+            reader,
+            given=text.sentences,
+            normal=[normal_form(s) for s in text.sentences],
+            features=features,
+            boundary=boundary,
+        )
+        first = np.cumsum([0, *(len(s.split()) for s in text.sentences)])
+        truth = first[text.boundary] if text.word is None else text.word
+        of_sentence.append(abs(first[boundary] - truth))
+        of_word.append(abs(first[cut.sentence] + cut.word - truth))
+    return WordErrors(of_sentence=float(np.mean(of_sentence)), of_word=float(np.mean(of_word)))
 
 
 def measure(head: Head, corpus: ReadCorpus, *, name: str) -> Figures:
@@ -98,3 +125,31 @@ def measure_by_kind(head: Head, corpus: ReadCorpus) -> list[Figures]:
             part = corpus.where([of(text) == name for text in corpus.texts])
             figures.append(measure(head, part, name=f"{kind} {name}"))
     return figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterFigures:
+    """Whole texts of one writer, or of all: how many were given the right one."""
+
+    name: str
+    texts: int
+    right: float  # share
+
+
+def measure_writers(head: Head, corpus: ReadCorpus) -> list[WriterFigures]:
+    """Machine or not (SemEval-2024 task 8A), which writer (8B), and each writer's texts alone, for
+    parts of five sentences at least. Nothing if the head or the corpus names no writers.
+    """
+    rows, names = parts_by_writer(corpus.features(head.probes), corpus.texts)
+    if head.kinds is None or not rows:
+        return []
+    guesses = np.array([head.kinds.names[head.kinds.probabilities(x).argmax()] for x in rows])
+    truths = np.array(names)
+    right = truths == guesses
+    is_told = (truths == HUMAN) == (guesses == HUMAN)
+    figures = [("machine or not", is_told), ("which writer", right)]
+    figures += [(name, right[truths == name]) for name in sorted(set(names))]
+    return [
+        WriterFigures(name=name, texts=each.size, right=float(each.mean()))
+        for name, each in figures
+    ]

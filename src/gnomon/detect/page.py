@@ -17,6 +17,8 @@ from jinja2 import Environment, StrictUndefined
 from gnomon.detect.conformal import given_machine
 from gnomon.detect.detection import Detection
 
+_WORDS = 6  # that show a place within a sentence
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
@@ -25,6 +27,7 @@ class Said:
     answer: str
     interval: str
     probability: str
+    word: str | None  # where within a sentence, if that was asked for
 
 
 def say(found: Detection) -> Said:
@@ -46,7 +49,17 @@ def say(found: Detection) -> Said:
         "texts like those measured.",
         probability=f"{found.probability:.1%}; from {found.threshold:.1%} on, it is called "
         "machine text.",
+        word=None if found.cut is None else _near(found, found.cut.character),
     )
+
+
+def _near(found: Detection, character: int) -> str:
+    """Which sentence the character is in, and some words from there on."""
+    number = max(i for i, s in enumerate(found.sentences) if s.begin <= character)
+    sentence = found.sentences[number]
+    words = sentence.text[character - sentence.begin :].split()
+    rest = " …" if len(words) > _WORDS else ""
+    return f"sentence {number + 1}, “{' '.join(words[:_WORDS])}{rest}”"
 
 
 def told(found: Detection) -> dict[str, Any]:

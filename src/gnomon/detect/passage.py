@@ -7,7 +7,7 @@ that others get their turn. The numbers are the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from gnomon.engine import Session
     from gnomon.models import Tokenizer
 
-WINDOW = 1024  # tokens that the model sees at once
-OVERLAP = 128  # tokens of a window that the window before has read already
+WINDOW = 512  # tokens that the model sees at once
+OVERLAP = 64  # tokens of a window that the window before has read already
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,16 @@ class Reading:
     def pieces(self) -> int:
         return self.starts.size - 1
 
+    def joined(self, firsts: Sequence[int], end: int) -> Reading:
+        """The same with longer pieces, which begin with the pieces `firsts`; the last one ends
+        before piece `end`.
+        """
+        counts = np.diff(self.starts[: end + 1])[:, None, None]
+        sums = np.add.reduceat(self.states[:end] * counts, firsts, axis=0)
+        starts = self.starts[[*firsts, end]]
+        lengths = np.maximum(np.diff(starts), 1)[:, None, None]
+        return replace(self, starts=starts, states=(sums / lengths).astype(np.float32))
+
 
 class Passage:
     """Memory grows with the number of pieces and tokens, not with their states."""
@@ -52,7 +62,7 @@ class Passage:
         window: int,
     ) -> None:
         """`pieces` are read as if a space parted them; the states after `layers` are kept.
-        `window`: tokens that a session of the model holds, at most 1,024 of which are used. Raises
+        `window`: tokens that a session of the model holds, at most 512 of which are used. Raises
         DataError if there is nothing to read.
         """
         self.tokens, self._starts = _encode(tokenizer, pieces)

@@ -45,7 +45,7 @@ class Reader:
     def read(
         self, pieces: Sequence[str], *, on_progress: OnProgress = lambda progress: None
     ) -> Reading:
-        """Read `pieces`, which a space parts, in windows of 1,024 tokens; memory grows with the
+        """Read `pieces`, which a space parts, in windows of 512 tokens; memory grows with the
         number of pieces alone. Raises DataError if there is nothing to read, ModelError if the
         model computes what is no number.
         """

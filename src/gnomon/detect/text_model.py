@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gnomon.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextModel:
@@ -32,12 +34,26 @@ def pooled(features: np.ndarray) -> np.ndarray:
     return np.concatenate([features.mean(axis=0), features.std(axis=0)])
 
 
+def require_scikit_learn() -> None:
+    """Raises UsageError where it is not installed."""
+    try:
+        import sklearn  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "sklearn":
+            raise
+        raise UsageError(
+            "Training a detector needs scikit-learn, which is not installed: "
+            "pip install 'gnomon[detect]'. Detecting needs none."
+        ) from error
+
+
 def fit_text_model(
     features: Sequence[np.ndarray], names: Sequence[str], *, strength: float = 0.01
 ) -> TextModel:
     """Learns from whole texts and their writers' names; needs scikit-learn. `strength` is the
     inverse of the penalty.
     """
+    require_scikit_learn()
     from sklearn.linear_model import LogisticRegression
 
     rows = np.stack([pooled(x) for x in features])

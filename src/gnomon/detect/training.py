@@ -16,7 +16,7 @@ import numpy as np
 
 from gnomon.detect.boundary_model import BoundaryModel
 from gnomon.detect.conformal import calibrate, given_machine
-from gnomon.detect.corpus import LabelledText, Part
+from gnomon.detect.corpus import HUMAN, LabelledText, Part
 from gnomon.detect.features import sentence_features
 from gnomon.detect.fitting import FitOptions, fit_boundary_model
 from gnomon.detect.head import Head
@@ -216,14 +216,24 @@ def threshold_for(probabilities: Sequence[float], false_alarms: float) -> float:
     return float(odds / (1 + odds))
 
 
-def _fit_kinds(features: Sequence[np.ndarray], texts: Sequence[LabelledText]) -> TextModel | None:
-    """Human parts against each generator's machine parts; None if the corpus names none."""
+def parts_by_writer(
+    features: Sequence[np.ndarray], texts: Sequence[LabelledText]
+) -> tuple[list[np.ndarray], list[str]]:
+    """Features of the human parts and of the machine parts that are long enough to count as whole
+    texts, and their writers' names.
+    """
     rows, names = [], []
     for x, text in zip(features, texts, strict=True):
         if text.boundary >= HUMAN_SENTENCES:
             rows.append(x[: text.boundary])
-            names.append("human")
+            names.append(HUMAN)
         if len(x) - text.boundary >= HUMAN_SENTENCES and text.generator:
             rows.append(x[text.boundary :])
             names.append(text.generator)
+    return rows, names
+
+
+def _fit_kinds(features: Sequence[np.ndarray], texts: Sequence[LabelledText]) -> TextModel | None:
+    """Human parts against each generator's machine parts; None if the corpus names none."""
+    rows, names = parts_by_writer(features, texts)
     return fit_text_model(rows, names) if len(set(names)) > 1 else None
