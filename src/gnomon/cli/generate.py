@@ -48,7 +48,8 @@ def generate(
 
     Example: gnomon generate out/smollm2-2bit --prompt "Why is the sky blue?"
     """
-    text = read_text("-") if prompt == "-" else prompt
+    # What `echo` adds is not meant; a model goes on differently after a line's end.
+    text = read_text("-").removesuffix("\n").removesuffix("\r") if prompt == "-" else prompt
     if not text:
         raise UsageError("--prompt is empty; give the model something to answer")
     from gnomon.conversation import stream_text

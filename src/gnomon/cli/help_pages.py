@@ -53,7 +53,7 @@ def _page(name: str, command: Any) -> str:
         " ".join(paragraph.split()) for paragraph in command.help.split("\n\n")
     ).replace("Example: ", "Example:\n\n    ")
     rows = [
-        f"| {_names(option)} | {option.help} | {_default(option)} |"
+        f"| {_names(option)} | {option.help or ''} | {_default(option)} |"
         for option in command.params
         if option.param_type_name == "option" and option.name != "help"
     ]
@@ -63,7 +63,12 @@ def _page(name: str, command: Any) -> str:
 
 def _names(option: Any) -> str:
     names = ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
-    return names if option.is_flag else f"{names} {option.metavar}"
+    if option.is_flag:
+        return names
+    choices = getattr(option.type, "choices", None)
+    return (
+        f"{names} {option.metavar or (', '.join(choices) if choices else option.type.name.upper())}"
+    )
 
 
 def _default(option: Any) -> str:
