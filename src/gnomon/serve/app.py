@@ -136,7 +136,7 @@ def _add_generation(app: FastAPI, service: Service) -> None:
         """
         job = await service.detect(body, asker(request))
         return JobResponse(
-            service, job, DetectionWriter(service, job), streams=False, sends_usage=False
+            service, job, DetectionWriter(service, job, body), streams=False, sends_usage=False
         )
 
 
