@@ -50,8 +50,8 @@ def say(found: Detection) -> Said:
     condition = "If a machine did write on, it began" if found.verdict == "human" else "It began"
     return Said(
         answer=answer,
-        interval=f"{condition} {span}; such intervals hold the place in {100 * found.coverage:.0f} % of "
-        "texts like those measured.",
+        interval=f"{condition} {span}; such intervals hold the place in "
+        f"{100 * found.coverage:.0f} % of texts like those measured.",
         probability=f"{_percent(found.probability)}; from {asked} on, it is called machine text.",
         word=None if found.cut is None else _near(found, found.cut.character),
     )
