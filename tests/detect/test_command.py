@@ -43,6 +43,19 @@ def test_answer_and_page(gnomon, text, tmp_path):
     code, out, _ = gnomon("-", "--threshold", 0, "--words", stdin=text.encode())
     assert code == 0
     assert "words before it" in out
+    code, out, _ = gnomon("-", "--threshold", 1, "--words", stdin=text.encode())
+    assert code == 0
+    assert "Not sure enough to say so" in out
+    assert "No word is named" in out
+
+
+def test_help_leads_to_the_options(capsys):
+    assert main(["detect", "--help"]) == 0
+    assert "gnomon detect text --help" in " ".join(capsys.readouterr().out.split())
+    assert main(["--help"]) == 0
+    opening = " ".join(capsys.readouterr().out.partition("Options")[0].split())
+    assert "where in a text a machine took over" in opening
+    assert "geometry" in opening
 
 
 def test_json_and_line_endings(gnomon, text, tmp_path):

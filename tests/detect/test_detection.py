@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from gnomon.detect import BoundaryDetector, Detector, load_head
 from gnomon.detect.corpus import read_corpus
 from gnomon.detect.evaluation import measure, measure_by_kind, measure_writers
-from gnomon.detect.page import render_page, told
+from gnomon.detect.page import render_page, say, told
 from gnomon.detect.surface import surface_features
 from gnomon.errors import DataError, ModelError
 
@@ -98,20 +98,37 @@ def test_page(head, model):
     text = " ".join(made_text(np.random.default_rng(4), 7, 3))
     detector = Detector(model, head, threads=1)
     found = detector.detect(text.replace("the", "<b>the</script>"), threshold=0.0)
-    page = render_page(found, name="<essay>", reader="tiny")
+    page = render_page(found, "given", name="<essay>", reader="tiny")
     assert "<b>the" not in page
     assert "<essay>" not in page
     assert f"sentence {found.boundary + 1} of 7" in page
     assert page.count("http") == 1  # the name of SVG, which nothing is loaded from
     assert "src=" not in page
     data = page.partition('id="found">')[2].partition("</script>")[0]
-    assert json.loads(data) == told(found)
-    assert any("the</script>" in each["text"] for each in told(found)["sentences"])
+    assert json.loads(data) == told(found, "given", reader="tiny")
+    assert any("the</script>" in each["text"] for each in json.loads(data)["sentences"])
     assert "The word" not in page
     words = detector.detect(text, threshold=0.0, words=True)
-    shown = " ".join(text[words.character :].split()[:3])
-    line = render_page(words, name="essay", reader="tiny").partition("The word with which")[2]
-    assert shown in line.partition("</p>")[0]
+    begun = text[words.character :].split()[:3]
+    page = render_page(words, text, name="essay", reader="tiny")
+    line = page.partition("The word with which")[2].partition("</p>")[0]
+    assert f"“{begun[0]}”" in line
+    assert " ".join(begun) in line
+
+
+def test_a_text_that_is_not_quite_called_a_machines(head, model):
+    detector = Detector(model, head, threads=1)
+    text = " ".join(made_text(np.random.default_rng(2), 8, 5))
+    found = detector.detect(text, threshold=1.0, words=True)
+    assert (found.verdict, found.boundary, found.cut) == ("human", 8, None)
+    assert found.probability > 0.5
+    assert found.notes[-1] == "No word is named, as no machine text was found."
+    shown = f"{100 * found.probability:.1f} % (100.0 % is asked for)"
+    assert say(found).answer == f"Machine text? Not sure enough to say so: {shown}"
+    plain = detector.detect(" ".join(made_text(np.random.default_rng(2), 8, 8)), threshold=1.0)
+    assert plain.probability < 0.5
+    assert say(plain).answer == "No machine text was found."
+    assert plain.notes == ()
 
 
 @pytest.mark.parametrize(

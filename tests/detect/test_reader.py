@@ -72,6 +72,12 @@ def test_windows(model, monkeypatch):
     assert (np.abs(reading.states).sum(axis=(1, 2)) > 0).all()
 
 
+def test_progress_comes_to_its_end(model):
+    steps = []
+    Reader(model, threads=1).read(["one two three."], on_progress=steps.append)
+    assert (steps[0].done, steps[-1].done) == (0, steps[-1].total)
+
+
 @pytest.mark.parametrize("rows", [1, 7, 39, 100])
 def test_small_steps_read_the_same(model, rows):
     pieces = PIECES * 4

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from running_servers import Server, serving
 
-from gnomon.detect import Detection
+from gnomon.detect.detection import Detection, WordCut
 from gnomon.detect.page import render_page
 from gnomon.detect.sentences import Sentence
 
@@ -152,20 +152,32 @@ ONE_OF_MANY = {  # what the server says where a machine took over, with each kin
     "model": "reader",
     "said": {
         "answer": "The machine takes over at sentence 4 of 6.",
-        "interval": "It began between sentences 3 and 5; such intervals hold the place in 90%.",
-        "probability": "97.0%; from 80.0% on, it is called machine text.",
+        "interval": "It began between sentences 3 and 5; such intervals hold the place in 90 %.",
+        "probability": "97.0 %; from 80.0 % on, it is called machine text.",
+        "word": None,
     },
     "verdict": "mixed",
     "boundary": 3,
+    "character": 150,
+    "word": 32,
+    "word_probability": None,
     "interval": [2, 4],
     "coverage": 0.9,
     "probability": 0.97,
     "threshold": 0.8,
-    "places": [0.02, 0.03, 0.2, 0.5, 0.2, 0.05],
+    "posterior": [0.02, 0.03, 0.19, 0.48, 0.2, 0.05, 0.03],
+    "machine": 0.7,
     "kinds": {"human": 0.3, "gpt2_xl": 0.7},
     "notes": ["Read with reader; the figures are for another."],
     "sentences": [
-        {"text": f"{text}.", "probability": p, "surprisal": s, "expected": 3.0}
+        {
+            "begin": 0,
+            "end": 0,
+            "text": f"{text}.",
+            "probability": p,
+            "surprisal": s,
+            "expected": 3.0,
+        }
         for text, p, s in zip(
             ESSAY.rstrip(".").split(". "),
             (0.02, 0.05, 0.25, 0.75, 0.95, 1.0),
@@ -186,6 +198,8 @@ def test_where_a_machine_took_over(open_page):
     answer = page.get_by_role("region", name="Answer")
     heading = answer.get_by_role("heading").first
     expect(heading).to_be_focused()  # who listens is taken to it
+    expect(heading).to_be_in_viewport(ratio=1)
+    assert heading.bounding_box()["y"] < page.viewport_size["height"] / 3
     expect(page.locator("#announcements")).to_have_text(heading.inner_text())
     expect(answer.locator(".shaded-text")).to_contain_text("many parks <b>and</b> many museums")
     assert answer.locator(".shaded-text b").count() == 0
@@ -206,12 +220,22 @@ def test_a_boundary_in_windows_of_all_kinds(open_page, mode):
     page.route("**/detect", lambda route: route.fulfill(json=ONE_OF_MANY))
     page.get_by_role("tab", name="Detect").click()
     page.get_by_label("Text", exact=True).fill(ESSAY)
-    page.get_by_role("button", name="Look").click()
+    page.get_by_role("button", name="Find the place").click()
     text = page.locator(".shaded-text")
     expect(text.get_by_text("the machine takes over here")).to_be_visible()
     assert text.locator("span, .here").nth(3).get_attribute("class") == "here"
     expect(text.locator("span.inside")).to_have_count(3)
     assert page.locator("rect.machine").count() == 3
+    for chart in page.locator("figure").all():
+        numbers, bars = chart.locator(".numbers span"), chart.locator("rect")
+        assert numbers.all_inner_texts() == list("123456")
+        for number, bar in zip(numbers.all(), bars.all(), strict=True):
+            under, over = number.bounding_box(), bar.bounding_box()
+            middle = under["x"] + under["width"] / 2
+            assert middle == pytest.approx(over["x"] + over["width"] / 2, abs=2)
+            assert over["y"] > chart.locator("svg").bounding_box()["y"] + 4
+    legend = page.locator(".scale > span")
+    assert all(box.bounding_box()["height"] < 30 for box in legend.all())  # of one line
     page.screenshot(path=SCREENSHOTS / f"{mode}-detect.png")
     page.set_viewport_size({"width": page.viewport_size["width"], "height": 2200})
     page.screenshot(path=SCREENSHOTS / f"{mode}-detect-whole.png")
@@ -221,14 +245,17 @@ def test_a_boundary_in_windows_of_all_kinds(open_page, mode):
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_the_report_of_the_command_is_drawn_alike(browser, tmp_path, mode):
-    given = np.array(ONE_OF_MANY["places"])
-    texts = [each["text"] for each in ONE_OF_MANY["sentences"]]
+    texts = ["𝔄 " + each["text"] for each in ONE_OF_MANY["sentences"]]
+    ends = np.cumsum([len(text) + 1 for text in texts]) - 1
     found = Detection(
-        sentences=tuple(Sentence(begin=0, end=len(text), text=text) for text in texts),
+        sentences=tuple(
+            Sentence(begin=end - len(text), end=end, text=text)
+            for text, end in zip(texts, ends.tolist(), strict=True)
+        ),
         probabilities=np.array([each["probability"] for each in ONE_OF_MANY["sentences"]]),
         surprisals=np.array([each["surprisal"] for each in ONE_OF_MANY["sentences"]]),
         expected=np.full(6, 3.0),
-        posterior=np.append(0.97 * given / given.sum(), 0.03),
+        posterior=np.array(ONE_OF_MANY["posterior"]),
         verdict="mixed",
         boundary=3,
         interval=(2, 4),
@@ -236,11 +263,13 @@ def test_the_report_of_the_command_is_drawn_alike(browser, tmp_path, mode):
         probability=0.97,
         threshold=0.8,
         kinds={"human": 0.3, "gpt2_xl": 0.7},
-        cut=None,
+        cut=WordCut(character=int(ends[2]) + 1 + len("𝔄 The "), probability=0.4),
         notes=("Read with another.",),
     )
     path = tmp_path / "report.html"
-    path.write_text(render_page(found, name="essay", reader="reader"), encoding="utf-8")
+    path.write_text(
+        render_page(found, " ".join(texts), name="essay", reader="reader"), encoding="utf-8"
+    )
     watch = Watch("file://")
     context = browser.new_context(color_scheme=mode, viewport={"width": 900, "height": 1700})
     page = context.new_page()
@@ -248,6 +277,7 @@ def test_the_report_of_the_command_is_drawn_alike(browser, tmp_path, mode):
     page.goto(path.as_uri())
     expect(page.get_by_text("the machine takes over here")).to_be_visible()
     expect(page.locator(".shaded-text span.inside")).to_have_count(3)
+    expect(page.locator(".shaded-text span:nth-of-type(4) mark")).to_have_text("city")
     expect(page.get_by_role("img")).to_have_count(2)
     assert page.locator(".shaded-text b").count() == 0
     page.screenshot(path=SCREENSHOTS / f"{mode}-detect-report.png")
@@ -259,7 +289,7 @@ def test_a_text_that_is_refused_and_one_that_is_stopped(open_page):
     page = open_page(is_refused=True)
     page.get_by_role("tab", name="Detect").click()
     page.get_by_label("Text", exact=True).fill("   ")
-    page.get_by_role("button", name="Look").click()
+    page.get_by_role("button", name="Find the place").click()
     expect(page.get_by_role("alert").filter(has_text="no words")).to_be_visible()
     page.route("**/detect", lambda route: None)  # never answered
     page.get_by_label("Text", exact=True).fill(ESSAY)
@@ -267,7 +297,7 @@ def test_a_text_that_is_refused_and_one_that_is_stopped(open_page):
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     page.get_by_label("Text", exact=True).press("Escape")
     expect(page.get_by_text("Stopped.")).to_be_visible()
-    expect(page.get_by_role("button", name="Look")).to_be_visible()
+    expect(page.get_by_role("button", name="Find the place")).to_be_visible()
 
 
 @pytest.mark.parametrize("mode", ["narrow", "dark"])

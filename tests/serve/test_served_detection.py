@@ -23,20 +23,21 @@ def ask(server, **body):
         return client.post("/detect", json=body)
 
 
-def test_the_answer_is_the_detectors_own(smollm):
+def test_the_answer_is_the_commands_own(smollm):
     answer = ask(smollm, text=TEXT, threshold=0.0)
     assert answer.status_code == 200
     said = answer.json()
     model = open_model(None)
-    expected = told(Detector(model, threads=1).detect(TEXT, threshold=0.0))
-    assert said.pop("model") == model.name
-    assert expected["said"].pop("word") is None  # which a server is not asked for
-    for name in ("said", "verdict", "boundary", "interval", "notes"):
+    found = Detector(model, threads=1).detect(TEXT, threshold=0.0)
+    expected = told(found, TEXT, reader=model.name)
+    assert list(said) == list(expected)
+    assert list(said["sentences"][0]) == list(expected["sentences"][0])
+    for name in ("model", "said", "verdict", "boundary", "character", "word", "interval", "notes"):
         assert said[name] == expected[name]
-    assert [each["text"] for each in said["sentences"]] == [
-        each["text"] for each in expected["sentences"]
-    ]
-    assert said["places"] == pytest.approx(expected["places"], abs=1e-4)
+    for name in ("begin", "end", "text"):
+        assert [s[name] for s in said["sentences"]] == [s[name] for s in expected["sentences"]]
+    assert said["posterior"] == pytest.approx(expected["posterior"], abs=1e-4)
+    assert said["machine"] == pytest.approx(expected["machine"], abs=1e-4)
     assert smollm.metric('gnomon_texts_total{end="detected"}') >= 1
 
 

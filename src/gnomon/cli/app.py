@@ -21,7 +21,8 @@ _EPILOG = "\n\n".join(
 
 app = typer.Typer(
     name="gnomon",
-    help="Two-bit language models on an ordinary CPU: compress one, measure it, talk to it.",
+    help="Two-bit language models on an ordinary CPU: compress one, measure it, talk to it, "
+    "serve it; detect where in a text a machine took over; prove theorems of plane geometry.",
     epilog=_EPILOG,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -33,7 +33,8 @@ class _WithDefault(TyperGroup):
 
 app = typer.Typer(
     cls=_WithDefault,
-    help="Where in a text a machine took over: gnomon detect FILE.",
+    help="Where in a text a machine took over: gnomon detect FILE. "
+    "For its options see gnomon detect text --help.",
     no_args_is_help=True,
 )
 
@@ -120,16 +121,16 @@ def text(
         raise DataError(f"{file} holds null characters: it is no text")
     from gnomon.detect.detection import Detector
     from gnomon.detect.head import load_head
-    from gnomon.detect.page import render_page
+    from gnomon.detect.page import render_page, told
     from gnomon.models import open_model
 
     with ProgressDisplay(quiet=quiet) as show:
         detector = Detector(open_model(model), load_head(head) if head else None, threads=threads)
         found = detector.detect(content, threshold=threshold, words=words, on_progress=show)
     if html is not None:
-        _write(html, render_page(found, name=_called(file), reader=detector.model.name))
+        _write(html, render_page(found, content, name=_called(file), reader=detector.model.name))
     if as_json:
-        print_json(_to_dict(found, content))
+        print_json(told(found, content, reader=detector.model.name))
     else:
         _print(found, content)
 
@@ -223,38 +224,6 @@ def evaluate(
     _print_figures(measure_by_kind(learned, corpus), measure_writers(learned, corpus), as_json)
 
 
-def _to_dict(found: Detection, text: str) -> dict[str, Any]:
-    low, high = found.interval
-    return {
-        "verdict": found.verdict,
-        "boundary": found.boundary,
-        "character": found.character,
-        "word": found.word(text),
-        "word_probability": None if found.cut is None else found.cut.probability,
-        "interval": [low, high],
-        "coverage": found.coverage,
-        "probability": found.probability,
-        "threshold": found.threshold,
-        "posterior": found.posterior.tolist(),
-        "machine": found.machine,
-        "kinds": dict(found.kinds),
-        "notes": list(found.notes),
-        "sentences": [
-            {
-                "begin": s.begin,
-                "end": s.end,
-                "text": s.text,
-                "probability": float(p),
-                "surprisal": float(x),
-                "expected": float(e),
-            }
-            for s, p, x, e in zip(
-                found.sentences, found.probabilities, found.surprisals, found.expected, strict=True
-            )
-        ],
-    }
-
-
 def _print(found: Detection, text: str) -> None:
     from gnomon.detect.page import say
 
@@ -276,7 +245,7 @@ def _print(found: Detection, text: str) -> None:
     said = say(found)
     facts = {"answer": said.answer, "where": said.interval, "any machine text": said.probability}
     if said.word is not None:
-        facts["word"] = f"{said.word}, {found.word(text)} words before it"
+        facts["word"] = f"{said.word}; {found.word(text)} words before it"
     if found.kinds:
         facts["the whole text"] = ", ".join(
             f"{name} {p:.0%}" for name, p in sorted(found.kinds.items(), key=lambda kind: -kind[1])

@@ -3,7 +3,9 @@
 
 const WIDTH = 1000; // of the charts, which are stretched to fit
 const HEIGHT = 100;
+const HEADROOM = 1.08; // of the scale: no mark touches the frame
 const SHADES = 10;
+const MOST_NUMBERS = 20; // under a chart
 
 /** `found` is what detect/page.py tells; `heading` is the level of the headings inside, 2 or 3. */
 export function drawDetection(found, heading) {
@@ -18,9 +20,10 @@ export function drawDetection(found, heading) {
   ]);
 }
 
-function shadedText({ sentences, boundary, interval: [low, high], verdict }) {
+function shadedText({ sentences, boundary, interval: [low, high], verdict, character, word_probability }) {
   const block = html("div", { class: "shaded-text" });
-  sentences.forEach(({ text, ...numbers }, index) => {
+  const isNamed = word_probability !== null; // the word in which the machine begins
+  sentences.forEach(({ text, begin, end, ...numbers }, index) => {
     if (verdict !== "human" && index === boundary) block.append(html("div", { class: "here" }, ["the machine takes over here"]));
     const shade = Math.min(Math.floor(numbers.probability * SHADES), SHADES - 1);
     const isInside = verdict !== "human" && low <= index && index <= high;
@@ -28,24 +31,29 @@ function shadedText({ sentences, boundary, interval: [low, high], verdict }) {
       `surprisal ${numbers.surprisal.toFixed(2)}, expected ${numbers.expected.toFixed(2)} nats a token`;
     block.append(
       html("sup", {}, [String(index + 1)]),
-      html("span", { class: `s${shade}${isInside ? " inside" : ""}`, title }, [text]),
+      html("span", { class: `s${shade}${isInside ? " inside" : ""}`, title }, isNamed && begin <= character && character < end ? marked(text, character - begin) : [text]),
       " ",
     );
   });
   return block;
 }
 
+/** `text` with the word at `place` marked; places count code points. */
+function marked(text, place) {
+  const before = [...text].slice(0, place).join("");
+  const [word] = text.slice(before.length).match(/^\S*/);
+  return [before, html("mark", {}, [word]), text.slice(before.length + word.length)];
+}
+
 function scale({ verdict }) {
   return html("div", { class: "scale", "aria-hidden": "true" }, [
-    "a person’s",
-    ...[0, 3, 5, 7, 8, 9].map((shade) => html("i", { class: `s${shade}` })),
-    "a machine’s",
-    ...(verdict === "human" ? [] : [html("span", {}, ["· ", html("span", { class: "inside" }, ["dotted"]), ": the interval"])]),
+    html("span", { class: "shades" }, ["a person’s", ...[0, 3, 5, 7, 8, 9].map((shade) => html("i", { class: `s${shade}` })), "a machine’s"]),
+    ...(verdict === "human" ? [] : [html("span", {}, [html("span", { class: "inside" }, ["dotted"]), ": the interval"])]),
   ]);
 }
 
 function surprisalFigure({ sentences, boundary }) {
-  const highest = Math.max(...sentences.flatMap(({ surprisal, expected }) => [surprisal, expected]), 1e-9);
+  const highest = HEADROOM * Math.max(...sentences.flatMap(({ surprisal, expected }) => [surprisal, expected]), 1e-9);
   const step = WIDTH / sentences.length;
   const points = sentences.map(({ expected }, index) => `${(index + 0.5) * step},${HEIGHT - (HEIGHT * expected) / highest}`);
   return figure(
@@ -54,24 +62,33 @@ function surprisalFigure({ sentences, boundary }) {
       ...bars(sentences.map(({ surprisal }) => surprisal), highest, "surprisal", (index) => (index >= boundary ? "machine" : "")),
       svg("polyline", { points: points.join(" ") }),
     ],
+    sentences.length,
     "Bars: how surprising each sentence was, in nats a token. Line: how surprising it would have been had the reading model " +
       "written it. People’s sentences tend to stand above the line, a machine’s at it or below. The model’s inner states " +
       "weigh in too; they do not fit into a picture.",
   );
 }
 
-function placesFigure({ sentences, places, interval: [low, high] }) {
-  const shown = places.slice(0, sentences.length);
+function placesFigure({ posterior, interval: [low, high] }) {
+  const shown = givenMachine(posterior);
   return figure(
     "Probability of each place for the boundary; the table below has the figures",
-    bars(shown, Math.max(...shown, 1e-9), "boundary", (index) => (low <= index && index <= high ? "inside" : "")),
+    bars(shown, HEADROOM * Math.max(...shown, 1e-9), "boundary", (index) => (low <= index && index <= high ? "inside" : "")),
+    shown.length,
     "The probability that a machine began with this sentence, if one did; the interval stands out.",
   );
 }
 
-function figure(label, marks, caption) {
+function figure(label, marks, count, caption) {
   const box = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label };
-  return html("figure", {}, [svg("svg", box, marks), html("figcaption", {}, [caption])]);
+  return html("figure", {}, [svg("svg", box, marks), numbers(count), html("figcaption", {}, [caption])]);
+}
+
+/** The sentences' numbers, each under its bar, or every so many of them. */
+function numbers(count) {
+  const every = Math.ceil(count / MOST_NUMBERS);
+  const cells = Array.from({ length: count }, (_, index) => html("span", {}, index % every ? [] : [String(index + 1)]));
+  return html("div", { class: "numbers", "aria-hidden": "true" }, cells);
 }
 
 function bars(values, highest, what, kind) {
@@ -83,7 +100,8 @@ function bars(values, highest, what, kind) {
   });
 }
 
-function sentenceTable({ sentences, places }) {
+function sentenceTable({ sentences, posterior }) {
+  const places = givenMachine(posterior);
   return html("details", {}, [
     html("summary", {}, ["The figures of every sentence"]),
     table(
@@ -93,6 +111,13 @@ function sentenceTable({ sentences, places }) {
       ]),
     ),
   ]);
+}
+
+/** Of each place, if a machine wrote any of it. */
+function givenMachine(posterior) {
+  const places = posterior.slice(0, -1);
+  const any = Math.max(places.reduce((sum, share) => sum + share, 0), 1e-300);
+  return places.map((share) => share / any);
 }
 
 function kindsTable({ kinds }, heading) {

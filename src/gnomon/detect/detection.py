@@ -29,6 +29,7 @@ from gnomon.models.model import Model
 from gnomon.progress import OnProgress
 
 Verdict = Literal["human", "mixed", "machine"]
+_NO_WORD = "No word is named, as no machine text was found."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class Detection:
     threshold: float  # that it had to reach
     kinds: Mapping[str, float]  # who wrote the whole, if the head knows
     cut: WordCut | None  # within a sentence, if that was asked for and there is machine text
-    notes: tuple[str, ...]  # in what the text is outside what was measured
+    notes: tuple[str, ...]  # in what the text is outside what was measured; what was not answered
 
     @property
     def machine(self) -> float | None:
@@ -105,7 +106,9 @@ class Detector:
         draft = draft_of(text)
         reading = self._reader.read(draft.normal, on_progress=on_progress)
         found = judge(draft, reading, self.head, reader=self.model.name, threshold=threshold)
-        if words and found.verdict != "human":
+        if words and found.verdict == "human":
+            return replace(found, notes=(*found.notes, _NO_WORD))
+        if words:
             found = replace(found, cut=self._cut(draft, reading, found.boundary))
         return found
 

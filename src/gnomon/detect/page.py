@@ -2,7 +2,7 @@
 
 Nothing comes from elsewhere; all text is escaped; it follows light and dark mode, prints, and fits
 a telephone. Text and charts are drawn by detection.js, which the page of
-`gnomon serve` uses too; `told` is what it is given.
+`gnomon serve` uses too; `told` is what it is given, and what programs are told.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from gnomon.detect.conformal import given_machine
 from gnomon.detect.detection import Detection
 
 _WORDS = 6  # that show a place within a sentence
@@ -33,7 +32,13 @@ class Said:
 def say(found: Detection) -> Said:
     count = len(found.sentences)
     low, high = found.interval
-    if found.verdict == "human":
+    asked = _percent(found.threshold)
+    if found.verdict == "human" and found.probability > 0.5:
+        answer = (
+            f"Machine text? Not sure enough to say so: {_percent(found.probability)} "
+            f"({asked} is asked for)"
+        )
+    elif found.verdict == "human":
         answer = "No machine text was found."
     elif found.verdict == "machine":
         answer = "All of it reads as a machine's."
@@ -45,38 +50,50 @@ def say(found: Detection) -> Said:
     condition = "If a machine did write on, it began" if found.verdict == "human" else "It began"
     return Said(
         answer=answer,
-        interval=f"{condition} {span}; such intervals hold the place in {found.coverage:.0%} of "
-        "texts like those measured.",
-        probability=f"{found.probability:.1%}; from {found.threshold:.1%} on, it is called "
-        "machine text.",
+        interval=f"{condition} {span}; such intervals hold the place in "
+        f"{100 * found.coverage:.0f} % of texts like those measured.",
+        probability=f"{_percent(found.probability)}; from {asked} on, it is called machine text.",
         word=None if found.cut is None else _near(found, found.cut.character),
     )
 
 
 def _near(found: Detection, character: int) -> str:
-    """Which sentence the character is in, and some words from there on."""
+    """The word at the character, its sentence, and some words from there on."""
     number = max(i for i, s in enumerate(found.sentences) if s.begin <= character)
     sentence = found.sentences[number]
     words = sentence.text[character - sentence.begin :].split()
     rest = " …" if len(words) > _WORDS else ""
-    return f"sentence {number + 1}, “{' '.join(words[:_WORDS])}{rest}”"
+    return f"“{words[0]}”, in sentence {number + 1}: “{' '.join(words[:_WORDS])}{rest}”"
 
 
-def told(found: Detection) -> dict[str, Any]:
-    """A detection as JSON, for programs and for detection.js."""
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def told(found: Detection, text: str, *, reader: str) -> dict[str, Any]:
+    """What was found in `text` as JSON: the answer of `gnomon detect --json` and of `POST /detect`,
+    and what detection.js draws. `reader` is the name of the model that read.
+    """
     return {
+        "model": reader,
         "said": asdict(say(found)),
         "verdict": found.verdict,
         "boundary": found.boundary,
+        "character": found.character,
+        "word": found.word(text),
+        "word_probability": None if found.cut is None else found.cut.probability,
         "interval": list(found.interval),
         "coverage": found.coverage,
         "probability": found.probability,
         "threshold": found.threshold,
-        "places": given_machine(found.posterior).tolist(),
+        "posterior": found.posterior.tolist(),
+        "machine": found.machine,
         "kinds": dict(found.kinds),
         "notes": list(found.notes),
         "sentences": [
             {
+                "begin": sentence.begin,
+                "end": sentence.end,
                 "text": sentence.text,
                 "probability": float(probability),
                 "surprisal": float(surprisal),
@@ -89,13 +106,15 @@ def told(found: Detection) -> dict[str, Any]:
     }
 
 
-def render_page(found: Detection, *, name: str, reader: str) -> str:
-    """The page as text; `name` is what the text is called, `reader` the model that read it."""
+def render_page(found: Detection, text: str, *, name: str, reader: str) -> str:
+    """The page of what was found in `text`; `name` is what the text is called, `reader` the model
+    that read it.
+    """
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     # Inside a script nothing is escaped but what could end it.
-    data = json.dumps(told(found)).replace("<", "\\u003c")
+    data = json.dumps(told(found, text, reader=reader)).replace("<", "\\u003c")
     return environment.from_string(_file("page.html.j2")).render(
         name=name,
         reader=reader,

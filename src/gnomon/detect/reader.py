@@ -56,7 +56,12 @@ class Reader:
             hidden_size=self.model.config.hidden_size,
             window=self._session.capacity,
         )
-        while not passage.is_read:
+
+        def show() -> None:
             on_progress(Progress(stage="reading", done=passage.done, total=passage.total))
+
+        show()
+        while not passage.is_read:
             passage.read_on(self._session)
+            show()
         return passage.reading()

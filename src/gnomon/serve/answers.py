@@ -109,6 +109,8 @@ class EmbeddingAnswer(BaseModel):
 
 
 class DetectedSentence(BaseModel):
+    begin: int  # characters of the text
+    end: int
     text: str
     probability: float  # that it is a machine's
     surprisal: float  # nats a token
@@ -119,20 +121,27 @@ class Said(BaseModel):
     answer: str
     interval: str
     probability: str
+    word: str | None  # null: a server is not asked for it
 
 
 class DetectionAnswer(BaseModel):
-    """A boundary counts the sentences before it: 0 is all machine, their number all human."""
+    """A boundary counts the sentences before it, from 0: 0 is all machine, the number of sentences
+    that none was found.
+    """
 
     model: str  # that read
     said: Said
     verdict: Literal["human", "mixed", "machine"]
     boundary: int
+    character: int | None  # of the text, where the machine begins
+    word: int | None  # the number of words before it
+    word_probability: float | None  # null: a server is not asked for a word
     interval: list[int]  # of boundaries, both ends included
     coverage: float  # of such intervals
     probability: float  # that there is any machine text
     threshold: float  # that it had to reach
-    places: list[float]  # of each boundary, if a machine wrote any of it
+    posterior: list[float]  # of each boundary
+    machine: float | None  # that it wrote the whole
     kinds: dict[str, float]  # who wrote the whole
     notes: list[str]  # in what the text is outside what was measured
     sentences: list[DetectedSentence]

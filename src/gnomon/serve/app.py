@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from importlib.resources import files
-from typing import Any
+from typing import Any, get_type_hints
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -136,7 +136,7 @@ def _add_generation(app: FastAPI, service: Service) -> None:
         """
         job = await service.detect(body, asker(request))
         return JobResponse(
-            service, job, DetectionWriter(service, job), streams=False, sends_usage=False
+            service, job, DetectionWriter(service, job, body), streams=False, sends_usage=False
         )
 
 
@@ -258,8 +258,8 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        where, message = first_trouble(error)
-        return error_response(400, f"{where or 'body'}: {message}", param=where or None)
+        where, message = first_trouble(error, get_type_hints(request.scope["endpoint"])["body"])
+        return error_response(400, message, param=where or None)
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:

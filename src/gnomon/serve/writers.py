@@ -38,7 +38,7 @@ from gnomon.serve.answers import (
 from gnomon.serve.events import Detected, Embedded, Event, Finished, PromptRead, TextAdded
 from gnomon.serve.token_scores import TokenScore
 from gnomon.serve.tool_forms import CallFinder, ToolCall
-from gnomon.serve.wire import ChatRequest, CompletionRequest, EmbeddingRequest
+from gnomon.serve.wire import ChatRequest, CompletionRequest, DetectRequest, EmbeddingRequest
 
 if TYPE_CHECKING:
     from gnomon.serve.service import Job, Service
@@ -330,17 +330,18 @@ class EmbeddingWriter(Writer):
 
 
 class DetectionWriter(Writer):
-    def __init__(self, service: Service, job: Job) -> None:
+    def __init__(self, service: Service, job: Job, request: DetectRequest) -> None:
         super().__init__(service, job, prefix="detect")
+        self._text = request.text
         self._told: dict[str, Any] = {}
 
     def feed(self, number: int, event: Event) -> list[Chunk]:
         if isinstance(event, Detected):
-            self._told = told(event.found)
+            self._told = told(event.found, self._text, reader=self._service.model_id)
         return []
 
     def answer(self) -> DetectionAnswer:
-        return DetectionAnswer(model=self._service.model_id, **self._told)
+        return DetectionAnswer(**self._told)
 
     def usage_chunk(self) -> Chunk:
         raise AssertionError("detections are not streamed")

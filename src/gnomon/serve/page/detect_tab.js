@@ -4,6 +4,8 @@ import { detect, ServerError } from "./api.js";
 import { drawDetection } from "./detection.js";
 import { announce, element } from "./dom.js";
 
+const ASK = "Find the place";
+
 export const detectTab = {
   id: "detect",
   title: "Detect",
@@ -21,7 +23,7 @@ class DetectTab {
       "aria-describedby": "detect-hint",
       onkeydown: (event) => this._press(event),
     });
-    this._button = element("button", { type: "submit", class: "primary" }, "Look");
+    this._button = element("button", { type: "submit", class: "primary" }, ASK);
     this._status = element("p", { class: "note", role: "status" });
     this._answer = element("div", { class: "answer" });
     this.root = element(
@@ -36,7 +38,7 @@ class DetectTab {
         element(
           "p",
           { class: "note", id: "detect-hint" },
-          "English prose of six to ten sentences is what was measured. Ctrl+Enter looks, Escape stops. Nothing leaves this server.",
+          "English prose of six to ten sentences is what was measured. Ctrl+Enter finds the place, Escape stops. Nothing leaves this server.",
         ),
         element("div", { class: "row" }, this._button, this._status),
       ),
@@ -69,7 +71,7 @@ class DetectTab {
       else throw error;
     } finally {
       this._under_way = null;
-      this._button.textContent = "Look";
+      this._button.textContent = ASK;
       this._answer.removeAttribute("aria-busy");
     }
   }
@@ -94,6 +96,7 @@ class DetectTab {
       ),
     );
     announce(said.answer);
-    heading.focus();
+    heading.focus({ preventScroll: true });
+    this._answer.scrollIntoView({ block: "start" });
   }
 }
