@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import typer
 import typer.main
 
 from gnomon.cli.app import app
@@ -52,8 +53,9 @@ def _page(name: str, command: Any) -> str:
     about = "\n\n".join(
         " ".join(paragraph.split()) for paragraph in command.help.split("\n\n")
     ).replace("Example: ", "Example:\n\n    ")
+    context = typer.Context(command)
     rows = [
-        f"| {_names(option)} | {option.help or ''} | {_default(option)} |"
+        f"| {_names(option, context)} | {option.help or ''} | {_default(option)} |"
         for option in command.params
         if option.param_type_name == "option" and option.name != "help"
     ]
@@ -61,14 +63,13 @@ def _page(name: str, command: Any) -> str:
     return f"## `{' '.join(['gnomon', name, *arguments])}`\n\n{about}\n\n{table}\n"
 
 
-def _names(option: Any) -> str:
+def _names(option: Any, context: typer.Context) -> str:
     names = ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
     if option.is_flag:
         return names
-    choices = getattr(option.type, "choices", None)
-    return (
-        f"{names} {option.metavar or (', '.join(choices) if choices else option.type.name.upper())}"
-    )
+    # A choice has no metavar of its own: `[one|other]`, whose bars would part the table's cells.
+    what = option.metavar or option.display_type(context).strip("[]<>").replace("|", ", ")
+    return f"{names} {what}"
 
 
 def _default(option: Any) -> str:
