@@ -57,8 +57,15 @@ def test_a_proof_for_programs(gnomon, files: dict[str, str]):
 
 def test_a_counterexample(gnomon, files: dict[str, str]):
     run = gnomon("geometry", "solve", files["false"])
-    assert run.stdout.startswith("False: not AB = AC")
-    assert "c = (" in run.stdout
+    assert run.stdout.startswith("It is false that AB = AC. A diagram")
+    assert "C = (" in run.stdout
+
+
+@pytest.mark.parametrize("form", ["html", "latex", "json"])
+def test_no_proof_is_no_page(gnomon, files: dict[str, str], form: str):
+    run = gnomon("geometry", "solve", files["false"], "--format", form)
+    assert (run.exit_code, run.stdout) == (8, "")
+    assert f"no proof to write as {form}. It is false that AB = AC." in run.stderr
 
 
 def test_where_the_mistake_is(gnomon, files: dict[str, str]):
@@ -80,8 +87,8 @@ def test_several_goals(gnomon, tmp_path: Path):
     file.write_text(text, encoding="utf-8")
     run = gnomon("geometry", "solve", str(file), "--points", "none")
     assert run.exit_code == 8
-    assert "[the midpoint is on the segment from a]" in run.stdout
-    assert "False: not AB = BC" in run.stdout
+    assert "[the midpoint is on the segment, from a]" in run.stdout
+    assert "It is false that AB = BC." in run.stdout
     assert run.stdout.splitlines()[-1] == "Proved and checked: AM ⊥ BC"
     run = gnomon("geometry", "solve", str(file), "--points", "none", "--json")
     answer = json.loads(run.stdout)
@@ -118,6 +125,9 @@ def test_a_proof_goes_through_a_file(gnomon, files: dict[str, str], tmp_path: Pa
     file.write_text(proof, encoding="utf-8")
     run = gnomon("geometry", "check", str(file))
     assert (run.exit_code, run.stdout.split(":")[0]) == (0, "Accepted")
+    answer = tmp_path / "answer.json"
+    answer.write_text(gnomon("geometry", "solve", files["proved"], "--json").stdout, "utf-8")
+    assert gnomon("geometry", "check", str(answer)).exit_code == 0
     file.write_text(proof.replace('"directions"', '"lengths"', 1), encoding="utf-8")
     run = gnomon("geometry", "check", str(file))
     assert run.exit_code == 4

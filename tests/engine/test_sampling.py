@@ -90,3 +90,21 @@ def test_a_seed_repeats():
 def test_nonsense_is_refused(change):
     with pytest.raises(UsageError, match=next(iter(change))):
         SamplingOptions(**change)
+
+
+def test_the_least_temperatures_take_the_likeliest():
+    for temperature in (1e-6, 1e-38, 1e-300):
+        sampler = Sampler(SamplingOptions(temperature=temperature, seed=0))
+        assert sampler.choose(LOGITS, []) == int(np.argmax(LOGITS))
+
+
+def test_draws_come_as_often_as_they_are_likely():
+    """Over stretches of the running sum, some of which hold nothing."""
+    logits = np.full(1500, -np.inf, np.float32)
+    likely = {3: 0.1, 255: 0.2, 256: 0.3, 700: 0.15, 1499: 0.25}
+    logits[list(likely)] = np.log(list(likely.values()))
+    sampler = Sampler(SamplingOptions(temperature=1.0, seed=0))
+    drawn = np.bincount([sampler.choose(logits, []) for _ in range(4000)], minlength=1500) / 4000
+    assert set(np.flatnonzero(drawn)) == set(likely)
+    for token, probability in likely.items():
+        assert abs(drawn[token] - probability) < 0.03

@@ -41,7 +41,16 @@ def test_the_same_seed_draws_the_same():
         ("a b c = triangle a b c; d = on_line d a b, on_line d b c, on_line d c a", "no diagram"),
         (
             "a b c = triangle a b c; d = on_line d a b, on_line d a c",
-            "d falls together with point a",
+            "points a and d are the same place in every figure: one point with two names; use one",
+        ),
+        (  # both halve the same segment: Varignon
+            "a b c d = quadrangle a b c d; p = midpoint a b; q = midpoint b c; r = midpoint c d; "
+            "s = midpoint d a; k = midpoint p r; l = midpoint q s",
+            "points k and l are the same place",
+        ),
+        (  # once at b, once at c: neither is another name of d
+            "a b c = triangle a b c; o = circle o a b c; d = on_circle d o a, on_line d b c",
+            "falls together with point [bc]",
         ),
         ("a b c = triangle a b c; d = on_pline d a b c, on_line d b c", "parallel"),
         ("a b c = triangle a b c; d = circle d a b c, on_line d a b", "over-constrained"),

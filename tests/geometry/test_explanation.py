@@ -19,7 +19,7 @@ from gnomon.geometry.figure_formats import to_svg, to_tikz
 from gnomon.geometry.latex import to_latex
 from gnomon.geometry.page import to_html
 from gnomon.geometry.predicates import statement
-from gnomon.geometry.wording import label, say
+from gnomon.geometry.wording import label, say, say_clause
 
 TEXT = (
     "a b c d = quadrangle a b c d; e = midpoint e b a; f = foot f a c d; g = foot g b c d "
@@ -70,6 +70,53 @@ def test_the_text_is_whole(explanation: Explanation):
     assert "Add X: " in text
 
 
+@pytest.mark.parametrize(
+    ("clause", "said"),
+    [
+        ("d = on_aline d b c b c a, on_line d a c", "∠DBC = ∠BCA, and D is on AC"),
+        ("d = on_line d a c, on_bline d a b", "D is on AC and on the perpendicular bisector of AB"),
+        ("d = on_line d a c, on_pline d b a c", "D is on AC, and DB is parallel to AC"),
+        (
+            "d = intersection_lp d a b c a b, on_line d b c",
+            "D is on AB, and CD ∥ AB, and D is on BC",
+        ),
+    ],
+)
+def test_two_constructions_are_two_sentences(clause: str, said: str):
+    problem = Problem.parse(f"a b c = triangle a b c; {clause}")
+    assert say_clause(problem.clauses[1]) == said
+
+
+def test_what_is_given_comes_in_the_problems_order(solution: Solution, explanation: Explanation):
+    facts = solution.problem.facts()
+    given = [
+        facts.index(line.statements[0]) for line in explanation.lines if line.reason == "given"
+    ]
+    assert len(given) > 3
+    assert given == sorted(given)
+
+
+def test_the_text_says_once_that_angles_are_directed():
+    text = "a b c = iso_triangle a b c ? eqangle b a b c c b c a"
+    for goal, count in ((text, 1), (text.partition("?")[0] + "? cong a c a b", 0)):
+        problem = Problem.parse(goal)
+        proof = solve(problem, points="none").proof
+        assert proof is not None
+        assert to_text(explain(proof, problem, ())).count("Angles are directed") == count
+
+
+def test_key_lines_leave_out_what_is_routine(explanation: Explanation):
+    reasons = [line.reason for line in explanation.key_lines]
+    assert "given" not in reasons
+    assert "the midpoint halves the segment" not in reasons
+    assert [line.point for line in explanation.key_lines if line.point] == ["x"]
+    problem = Problem.parse("a b = segment a b; m = midpoint a b ? coll a m b")
+    proof = solve(problem, points="none").proof
+    assert proof is not None
+    alone = explain(proof, problem, ()).key_lines
+    assert [line.reason for line in alone] == ["the midpoint is on the segment"]
+
+
 def test_names_of_points_and_angles():
     assert label("a1") == "A₁"
     assert say(statement("eqangle a b a c d e d f")) == "∠BAC = ∠EDF"
@@ -117,6 +164,20 @@ def test_a_certificate_is_read_back(solution: Solution):
     proof, problem = certificate.read(json.dumps(data))
     assert (proof, problem.clauses) == (solution.proof, solution.problem.clauses)
     assert certificate.verify(proof, problem, seed=5) >= 3
+    assert certificate.read(json.dumps({"status": "proved", "proof": data})) == (proof, problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"status": "false", "proof": null}', "no proof: the answer is 'false'"),
+        ('{"status": "proved", "parts": []}', "--goal N --format json"),
+        ('{"status": "proved"}', "write one with 'solve --format json'"),
+    ],
+)
+def test_what_to_write_for_the_checker(text: str, message: str):
+    with pytest.raises(DataError, match=message):
+        certificate.read(text)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +208,8 @@ def test_a_changed_certificate_is_refused(solution: Solution, old: str, new: str
         "",
         "[]",
         "{}",
+        '{"proof": 1}',
+        '{"parts": 1}',
         "[" * 100_000,
         '{"format": "another 1", "steps": []}',
         '{"format": "gnomon geometry proof 1", "steps": [1]}',

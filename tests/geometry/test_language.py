@@ -25,6 +25,34 @@ def test_reads_a_problem():
     assert str(problem.goal) == "perp a d b c"
 
 
+def test_a_problem_ends_with_the_line_of_its_goal():
+    text = (
+        "one\n# it\na b c = triangle a b c;\r\n\n# its midpoint\nd = midpoint b c\n? coll b c d\n"
+        "two\na b = segment a b ? cong a b b a\n"
+    )
+    one, two = parse_problems(text)
+    line = "one\na b c = triangle a b c; d = midpoint b c ? coll b c d"
+    assert one == Problem.parse(line)
+    assert (two.name, two.points) == ("two", ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "message"),
+    [
+        ("a b c = triangle a b c\nd = midpoint b c\n? coll b c d", 2, 1, "';', '?' or the end"),
+        ("a b c = triangle a b c;\n\n d = midpont b c\n? coll b c d", 3, 6, "'midpoint'"),
+        ("a b c = triangle a b c;\nd = midpoint b c\n? coll b c e", 3, 12, "'e' is not known"),
+        ("a b c = triangle a b c;\nd = midpoint b c\n?", 3, 2, "a predicate was expected"),
+        ("a = free a\n\nhello\n", 3, 1, "not 'hello'"),
+    ],
+)
+def test_errors_of_several_lines_have_a_place(text: str, line: int, column: int, message: str):
+    with pytest.raises(ProblemError) as caught:
+        Problem.parse(text)
+    assert message in str(caught.value)
+    assert (caught.value.line, caught.value.column) == (line, column)
+
+
 def test_new_points_may_be_left_out():
     short = Problem.parse("a b c = triangle; d = angle_bisector b a c, on_line b c")
     long = Problem.parse("a b c = triangle a b c; d = angle_bisector d b a c, on_line d b c")
@@ -129,9 +157,9 @@ def test_no_problem_at_all():
     with pytest.raises(ProblemError, match="neither '=' nor"):
         Problem.parse("hello")
     with pytest.raises(ProblemError, match="line 3, column 1: 'hello'"):
-        Problem.parse("a = free a\n\nhello\n")
+        Problem.parse("a b = segment a b ? cong a b b a\n\nhello\n")
     with pytest.raises(ProblemError, match="there are 2"):
-        Problem.parse("a = free a\nb = free b")
+        Problem.parse("a b = segment a b ? cong a b b a\n" * 2)
 
 
 def test_too_many_points():

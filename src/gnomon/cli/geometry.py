@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,7 +75,11 @@ def solve(
     points: PointsOption = Proposers.heuristic,
     form: Annotated[
         Form,
-        typer.Option("--format", help="How a proof is written; json is what `check` reads."),
+        typer.Option(
+            "--format",
+            help="How a proof is written; json is what `check` reads. Of several goals, only text "
+            "shows all: the others need --goal.",
+        ),
     ] = Form.text,
     figure: Annotated[
         Path | None,
@@ -88,7 +93,8 @@ def solve(
     GeoGebra file whose goal is a relation. A proof is printed only after an independent checker has
     accepted it. Exit code 0: proved; 7: not found; 8: false; 9: proved for some configurations and
     false in others; 4: the problem cannot be read or drawn. Of several goals, which share the time,
-    the worst answer counts: false, then not found.
+    the worst answer counts: false, then not found; --format latex, html and json, and --figure,
+    take one of them (--goal N). Where there is no proof to write, these formats leave stdout empty.
 
     Example: echo 'a b c = iso_triangle a b c ? eqangle b a b c c b c a' | gnomon geometry solve -
     """
@@ -107,6 +113,8 @@ def solve(
         answers = [_to_dict(solution) for solution in solved]
         several = {"status": worst.status.value, "parts": answers}
         print_json(answers[0] if len(answers) == 1 else several)
+    elif form is not Form.text and worst.proof is None:
+        print(f"There is no proof to write as {form.value}.", _to_text(worst), file=sys.stderr)
     else:
         print("\n\n".join(_formatted(solution, form) for solution in solved))
     if code := _exit_code(worst):
@@ -126,9 +134,11 @@ def hint(
     seed: SeedOption = 0,
     points: PointsOption = Proposers.heuristic,
 ) -> None:
-    """Give away one step of a proof only: the next conclusion, or a point to add.
+    """Give away one step of a proof only: a conclusion, or a point to add.
 
-    Exit codes are those of `solve`.
+    Steps that only repeat a definition are left out, unless there are no others.
+
+    Exit codes are those of `solve`. Of several goals it takes one (--goal N).
 
     Example: gnomon geometry hint problem.txt --number 2
     """
@@ -139,12 +149,12 @@ def hint(
     if solution.proof is None:
         print(_to_text(solution))
     else:
-        lines = [line for line in _explain(solution).lines if line.point or line.uses]
+        lines = _explain(solution).key_lines
         if not lines:
             print("Nothing is left to do: the goal is given.")
             return
         if number > len(lines):
-            raise UsageError(f"hint {number} was asked for, and the proof has {len(lines)} steps")
+            raise UsageError(f"hint {number} was asked for, and there are {len(lines)}")
         line = lines[number - 1]
         print(f"Hint {number} of {len(lines)}: {line.text} ({line.reason})")
     if code := _exit_code(solution):
@@ -162,6 +172,7 @@ def check(
 ) -> None:
     """Check a proof again, without the engine that found it.
 
+    PROOF is what `solve --format json` wrote; what `solve --json` printed is read, too.
     Every step must follow by its rule, with algebra done in fractions, and be true in fresh
     diagrams. A refused proof ends with exit code 4, and the step is named. Exit code 9: it is
     accepted, and in a diagram of another configuration its goal is false.
@@ -267,7 +278,6 @@ def train(
 
     Example: gnomon geometry train theorems.jsonl --time 600 -o proposer.npz
     """
-    import sys
     from dataclasses import asdict
 
     from gnomon.geometry.learned.training import read_examples, train
@@ -384,7 +394,7 @@ def _explain(solution: Solution) -> Explanation:
 def _to_text(solution: Solution) -> str:
     from gnomon.geometry import Status
     from gnomon.geometry.explanation import to_text
-    from gnomon.geometry.wording import say
+    from gnomon.geometry.wording import label, say
 
     assert solution.problem.goal is not None
     goal = say(solution.problem.goal)
@@ -397,11 +407,11 @@ def _to_text(solution: Solution) -> str:
             found = f"no proof was found in {solution.seconds:.0f} seconds; more --time may help."
         else:
             found = "no proof was found, and nothing is left to try."
-        return f"Not found: {goal} holds in the diagrams, but {found}{refused}"
+        return f"Not found: it is true in the diagrams that {goal}, but {found}{refused}"
     places = "\n".join(
-        f"  {name} = ({at.real:.6f}, {at.imag:.6f})" for name, at in solution.diagram.items()
+        f"  {label(name)} = ({at.real:.6f}, {at.imag:.6f})" for name, at in solution.diagram.items()
     )
-    return f"False: not {goal} in this diagram:\n{places}"
+    return f"It is false that {goal}. A diagram in which it is not so:\n{places}"
 
 
 def _formatted(solution: Solution, form: Form) -> str:
@@ -412,8 +422,9 @@ def _formatted(solution: Solution, form: Form) -> str:
     from gnomon.geometry.latex import to_latex
     from gnomon.geometry.page import to_html
 
-    if form is Form.text or solution.proof is None:
+    if form is Form.text:
         return _to_text(solution)
+    assert solution.proof is not None
     if form is Form.json:
         return json.dumps(to_dict(solution.proof, solution.problem, solution.added), indent=1)
     explanation = _explain(solution)

@@ -18,6 +18,7 @@ import numpy as np
 from gnomon.errors import UsageError
 
 _STRETCH = 256  # weights whose sum a draw steps over at once
+_LEAST_TEMPERATURE = 1e-30  # the likeliest token is certain long before; less is 0 in float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ def processed_scores(
         )
     if options.temperature == 0:
         return scores
-    scores /= options.temperature
+    scores /= max(options.temperature, _LEAST_TEMPERATURE)
     if options.top_k is not None and options.top_k < scores.size:
         scores[scores < np.partition(scores, -options.top_k)[-options.top_k]] = -np.inf
     if options.top_p is not None and options.top_p < 1.0:

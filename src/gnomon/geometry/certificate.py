@@ -35,8 +35,9 @@ def to_dict(proof: Proof, problem: Problem, added: Sequence[Clause]) -> dict[str
 
 
 def read(text: str) -> tuple[Proof, Problem]:
-    """The proof in a file's text and the problem with its added points. Raises DataError, also
-    where an added point would bring more than a point.
+    """The proof in a file's text and the problem with its added points: from `--format json`, or
+    within the answer of `--json`. Raises DataError, also where an added point would bring more
+    than a point.
     """
     if len(text) > _LONGEST:
         raise DataError(f"the proof has more than {_LONGEST:,} characters; gnomon reads no more")
@@ -44,6 +45,7 @@ def read(text: str) -> tuple[Proof, Problem]:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"a proof in JSON was expected: {error}") from error
+    data = _within_answer(data)
     proof = Proof.from_dict(data)
     clauses, points = data.get("problem"), data.get("points", [])
     is_text = isinstance(clauses, str) and isinstance(points, list)
@@ -58,6 +60,25 @@ def read(text: str) -> tuple[Proof, Problem]:
         raise DataError(f"the problem in the proof cannot be read: {error}") from error
     check_added(longer.clauses[len(problem.clauses) :])
     return proof, longer
+
+
+def _within_answer(data: Any) -> Any:
+    """The proof in what `solve --json` prints; anything else as it is."""
+    if not isinstance(data, dict) or "format" in data:
+        return data
+    if "parts" in data:
+        raise DataError(
+            "the file has answers to several goals, and one proof was expected; take one goal "
+            "with 'solve --goal N --format json'"
+        )
+    if data.get("proof", "") is None:
+        raise DataError(
+            f"the file has no proof: the answer is '{data.get('status')}'; "
+            "'solve --format json' writes a proof where one is found"
+        )
+    if "proof" not in data:
+        raise DataError("the file is no proof; write one with 'solve --format json'")
+    return data["proof"]
 
 
 def verify(proof: Proof, problem: Problem, *, seed: int) -> int:

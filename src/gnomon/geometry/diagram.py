@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
 
@@ -37,6 +38,8 @@ class DiagramError(DataError):
 def draw(problem: Problem, *, seed: int, choice: int = 0) -> Diagram:
     """One diagram in which every construction holds. Raises DiagramError."""
     reason = ""
+    # By how many points were placed: which pair fell together, None where it was something else.
+    same: defaultdict[int, set[tuple[str, str] | None]] = defaultdict(set)
     places = _scaled(problem.places) if choice == 0 else {}
     for attempt in range(_TRIES):
         rng = Random(f"{seed}/{choice}/{attempt}")
@@ -49,11 +52,19 @@ def draw(problem: Problem, *, seed: int, choice: int = 0) -> Diagram:
             placed = len(at)
             clause = next(c for c in problem.clauses if c.points[0] not in at)
             reason = f"'{clause}' (after {placed} points): {error}"
+            same[placed].add(error.same if isinstance(error, _TooNear) else None)
             continue
         unmet = next((c for c in problem.conditions if not meets(c, at)), None)
         if unmet is None:
             return at
         reason = f"the condition '{unmet}'"
+        same[len(at)].add(None)
+    furthest = list(same[max(same)])
+    if len(furthest) == 1 and (pair := furthest[0]):
+        raise DiagramError(
+            f"points {pair[0]} and {pair[1]} are the same place in every figure: "
+            "one point with two names; use one of them"
+        )
     raise DiagramError(
         f"no diagram can be drawn in {_TRIES} tries; the last one failed at {reason}. "
         "The construction is degenerate or contradictory"
@@ -85,6 +96,10 @@ def _scaled(places: Mapping[str, complex]) -> Diagram:
 
 class _TooNear(ArithmeticError):
     """A point falls together with another one, or far away."""
+
+    def __init__(self, message: str, *, same: tuple[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.same = same  # an earlier and a later point that have one place, wherever they meet
 
 
 def _place_apart(
@@ -140,7 +155,9 @@ def _place(
         raise ArithmeticError("over-constrained: no point satisfies all of it")
     apart = [p for p in on_all if _is_apart(p, at)]
     if not apart:
-        raise _TooNear(_clash(clause.points, on_all[0], at))
+        found = [_clash(clause.points, placed, at) for placed in on_all]
+        same = {error.same for error in found}
+        raise found[0] if len(same) == 1 else _TooNear(str(found[0]))
     number = choices.randrange(len(apart))
     chosen = min(apart, key=lambda p: _gap(p, marked)) if marked else apart[number]
     names = (str(clause.steps[0].binding[name]) for name in clause.steps[0].construction.new)
@@ -201,14 +218,18 @@ def _is_apart(points: tuple[complex, ...], at: Diagram) -> bool:
     )
 
 
-def _clash(names: Sequence[str], points: Sequence[complex], at: Diagram) -> str:
+def _clash(names: Sequence[str], points: Sequence[complex], at: Diagram) -> _TooNear:
     """Why points are not apart."""
     drawn = {**at, **dict(zip(names, points, strict=True))}
     for name in names:
         for other, place in drawn.items():
-            if other != name and abs(place - drawn[name]) < _NEAREST:
-                return f"point {name} falls together with point {other}"
-    return f"a point falls {_FURTHEST:.0f} units or more away"
+            gap = abs(place - drawn[name])
+            if other != name and gap < _NEAREST:
+                return _TooNear(
+                    f"point {name} falls together with point {other}",
+                    same=(other, name) if gap < 100 * TOLERANCE else None,
+                )
+    return _TooNear(f"a point falls {_FURTHEST:.0f} units or more away")
 
 
 def _value(step: Step, name: str, at: Diagram) -> complex | float:

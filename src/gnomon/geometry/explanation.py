@@ -13,7 +13,11 @@ from gnomon.geometry.language import Clause, Problem
 from gnomon.geometry.predicates import Statement
 from gnomon.geometry.proof import Proof
 from gnomon.geometry.rules import same
-from gnomon.geometry.wording import label, reason, say, say_clause
+from gnomon.geometry.wording import ROUTINE, label, reason, say, say_clause
+
+ANGLES = (
+    "Angles are directed, modulo 180°: ∠ABC turns the line BA into the line BC, counter-clockwise."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,18 @@ class Explanation:
     def steps(self) -> tuple[Line, ...]:
         """The lines that conclude something."""
         return tuple(line for line in self.lines if line.number.isdigit())
+
+    @property
+    def key_lines(self) -> tuple[Line, ...]:
+        """What one has to find: added points and steps, without routine ones if others are left."""
+        lines = [line for line in self.lines if line.point or line.uses]
+        return tuple([line for line in lines if line.reason not in ROUTINE] or lines)
+
+    @property
+    def has_angles(self) -> bool:
+        """Whether a reader has to know what `ANGLES` says."""
+        said = (*self.problem, self.goal, *(line.text + line.reason for line in self.lines))
+        return any("∠" in text for text in said)
 
 
 def explain(
@@ -79,7 +95,9 @@ def _sentence(text: str) -> str:
 
 
 class _Writer:
-    """Numbers the steps; what is given comes where it is needed first, and so do added points."""
+    """Numbers the steps. What is given comes first, in the problem's order; added points, and what
+    is given of them, where they are needed.
+    """
 
     def __init__(self, proof: Proof, problem: Problem, added: Sequence[Clause]) -> None:
         self._proof = proof
@@ -89,7 +107,8 @@ class _Writer:
         self._given = self._steps = 0
         self.lines: list[Line] = []
         given = [i for i, step in enumerate(proof.steps) if step.rule == "given"]
-        for index in given:
+        order = {plain(fact): number for number, fact in reversed([*enumerate(problem.facts())])}
+        for index in sorted(given, key=lambda i: order.get(proof.steps[i].conclusion, -1)):
             if set(proof.steps[index].conclusion.points) <= self._shown:
                 self._give(index)
         for index, step in enumerate(proof.steps):
@@ -200,14 +219,15 @@ def _letters(number: int) -> str:
 
 def to_text(explanation: Explanation) -> str:
     """Numbered lines with their reasons."""
-    lines = [*explanation.problem, f"To show: {explanation.goal}.", ""]
+    lines = [*explanation.problem, f"To show: {explanation.goal}."]
+    lines += [ANGLES, ""] if explanation.has_angles else [""]
     width = max((len(line.number) for line in explanation.lines), default=1)
     for line in explanation.lines:
         if line.point:
             lines.append(f"{'':>{width + 2}} {line.text} ({line.reason})")
             continue
         number = f"{line.number}." if line.number.isdigit() else f"({line.number})"
-        sources = f" from {', '.join(line.uses)}" if line.uses else ""
+        sources = f", from {', '.join(line.uses)}" if line.uses else ""
         lines.append(f"{number:>{width + 2}} {line.text}  [{line.reason}{sources}]")
     if explanation.unused:
         lines += ["", f"Not needed: {'; '.join(explanation.unused)}."]

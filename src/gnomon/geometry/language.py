@@ -8,7 +8,8 @@ Newclid's dialect (arXiv 2411.11938) is read, too: `|` before the auxiliary clau
 like the others, angles such as `60o` and `2pi/3`, new points before all other arguments, several
 goals with `;` between them, and among these conditions that say which configuration is meant.
 `name@x_y` says where a point may be drawn: of several configurations the one that is nearest is
-meant. A line before the problem is its name; lines that start with `#` are comments.
+meant. A problem ends with the line that has its `?`, and a line may end after any construction. A
+line before the problem is its name; lines that start with `#` are comments.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class Problem:
 
     def extended(self, text: str) -> Problem:
         """The problem with further clauses, as they are written: `m = midpoint m a b`."""
-        reader = _Reader(text, 1, known=self.points)
+        reader = _Reader([(1, text)], known=self.points)
         return replace(self, clauses=(*self.clauses, *reader.problem(self.name).clauses))
 
     def parts(self) -> list[Problem]:
@@ -140,14 +141,19 @@ class Problem:
 
 
 def parse_problems(text: str) -> Iterator[Problem]:
-    """Every problem of a file: a line with `=` is a problem, a line before it its name."""
+    """Every problem of a file: from a line with `=` to the one with `?`; a line before it is its
+    name.
+    """
     name, name_line = "", 1
+    lines: list[tuple[int, str]] = []  # of the problem that is being read, with their numbers
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        if "=" in line or "?" in line:
-            yield _Reader(line, number).problem(name)
-            name = ""
+        if lines or "=" in line or "?" in line:
+            lines.append((number, line))
+            if "?" in line:
+                yield _Reader(lines).problem(name)
+                name, lines = "", []
         elif name:
             raise ProblemError(
                 "a problem was expected, such as 'a b c = triangle a b c ? cong a b a c'",
@@ -156,19 +162,28 @@ def parse_problems(text: str) -> Iterator[Problem]:
             )
         else:
             name, name_line = line.strip(), number
-    if name:
+    if lines:
+        yield _Reader(lines).problem(name)
+    elif name:
         raise ProblemError(
             f"{name[:40]!r} is no problem: it has neither '=' nor '?'", line=name_line, column=1
         )
 
 
-class _Reader:
-    """Reads one line, token by token."""
+_Spot = tuple[int, int]  # line and column, from 1
 
-    def __init__(self, line: str, number: int, *, known: tuple[str, ...] = ()) -> None:
-        self._number = number
-        self._tokens = [(match.group(), match.start() + 1) for match in _TOKEN.finditer(line)]
-        self._tokens.append(("", len(line) + 1))
+
+class _Reader:
+    """Reads the lines of one problem, token by token."""
+
+    def __init__(self, lines: list[tuple[int, str]], *, known: tuple[str, ...] = ()) -> None:
+        self._tokens: list[tuple[str, _Spot]] = [
+            (match.group(), (number, match.start() + 1))
+            for number, line in lines
+            for match in _TOKEN.finditer(line)
+        ]
+        number, line = lines[-1]
+        self._tokens.append(("", (number, len(line) + 1)))
         self._next = 0
         self._points: list[str] = list(known)
         self._places: dict[str, complex] = {}
@@ -187,8 +202,8 @@ class _Reader:
         if self._peek() == "?":
             goals, conditions = self._goals()
         if self._peek() != "":
-            word, column = self._take()
-            self._fail(f"';', '?' or the end of the problem was expected, not '{word}'", column)
+            word, spot = self._take()
+            self._fail(f"';', '?' or the end of the problem was expected, not '{word}'", spot)
         return Problem(
             name=name,
             clauses=tuple(clauses),
@@ -201,20 +216,20 @@ class _Reader:
     def _clause(self) -> Clause:
         new = []
         while self._peek() not in ("=", ";", "|", ",", "?", ""):
-            word, column = self._take()
+            word, spot = self._take()
             point, at, place = word.partition("@")
             if not re.fullmatch(r"[A-Za-z_]\w*'*", point):
-                self._fail(f"'{word}' is no name for a point; use letters and digits", column)
+                self._fail(f"'{word}' is no name for a point; use letters and digits", spot)
             if point in self._points or point in new:
-                self._fail(f"point '{point}' is named twice", column)
+                self._fail(f"point '{point}' is named twice", spot)
             if at:
-                self._places[point] = self._place(word, place, column)
+                self._places[point] = self._place(word, place, spot)
             new.append(point)
-        word, column = self._take()
+        word, spot = self._take()
         if word != "=" or not new:
-            self._fail(f"new points and '=' were expected, not '{word or 'the end'}'", column)
+            self._fail(f"new points and '=' were expected, not '{word or 'the end'}'", spot)
         if len(self._points) + len(new) > MOST_POINTS:
-            self._fail(f"more than {MOST_POINTS} points; gnomon takes no more", column)
+            self._fail(f"more than {MOST_POINTS} points; gnomon takes no more", spot)
         steps = [self._step(new)]
         while self._peek() == ",":
             self._take()
@@ -223,19 +238,19 @@ class _Reader:
         return Clause(points=tuple(new), steps=tuple(steps))
 
     def _step(self, new: list[str]) -> Step:
-        name, column = self._take()
+        name, spot = self._take()
         construction = CONSTRUCTIONS.get(name)
         if construction is None:
             self._fail(
                 f"a construction was expected, not '{name or 'the end'}'"
                 f"{closest(name, CONSTRUCTIONS)}",
-                column,
+                spot,
             )
         if len(construction.new) != len(new):
             self._fail(
                 f"'{name}' makes {len(construction.new)} point(s), and {len(new)} are named: "
                 f"{' '.join(new)}; its form is '{construction.usage()}'",
-                column,
+                spot,
             )
         arguments = self._words()
         signature = construction.signature
@@ -247,7 +262,7 @@ class _Reader:
             self._fail(
                 f"'{name}' takes {len(signature)} arguments ('{construction.usage()}'), "
                 f"and {len(arguments)} are given",
-                column,
+                spot,
             )
         if {word for word, _ in arguments[: len(new)]} == set(new):
             parameters = (*construction.new, *construction.known)  # Newclid's order
@@ -269,12 +284,12 @@ class _Reader:
             problem = PREDICATES[fact.predicate].problem_of(fact.points, fact.numbers)
             if problem:
                 meant = "" if str(step) == str(fact) else f" means '{fact}'"
-                self._fail(f"'{step}'{meant}: {problem}", column)
+                self._fail(f"'{step}'{meant}: {problem}", spot)
         return step
 
     def _goals(self) -> tuple[list[Statement], list[Statement]]:
         """What comes after `?`: what is to be shown, and conditions."""
-        _, column = self._take()
+        _, spot = self._take()
         goals: list[Statement] = []
         conditions: list[Statement] = []
         while self._peek() != "" or not (goals or conditions):
@@ -287,24 +302,24 @@ class _Reader:
             self._fail(
                 f"'{conditions[0]}' only says which configuration is meant; "
                 "add what is to be shown, after a ';'",
-                column,
+                spot,
             )
         return goals, conditions
 
     def _statements(self) -> list[Statement]:
         """One, or one for each further point of a line or circle: `coll a b c d`."""
-        name, column = self._take()
+        name, spot = self._take()
         known = {**PREDICATES, **CONDITIONS}
         predicate: Predicate | None = known.get(name)
         if predicate is None:
             self._fail(
                 f"a predicate was expected, not '{name or 'the end'}'{closest(name, known)}",
-                column,
+                spot,
             )
         words, count = self._words(), predicate.points + predicate.numbers
         is_longer = name in ("coll", "cyclic") and len(words) > count
         if len(words) != count and not is_longer:
-            self._fail(f"'{name}' takes {count} arguments, and {len(words)} are given", column)
+            self._fail(f"'{name}' takes {count} arguments, and {len(words)} are given", spot)
         points = tuple(
             self._known(word, at) for word, at in words[: len(words) - predicate.numbers]
         )
@@ -314,25 +329,29 @@ class _Reader:
         for statement in found:
             problem = predicate.problem_of(statement.points, numbers)
             if problem:
-                self._fail(problem, column)
+                self._fail(problem, spot)
         return found
 
-    def _words(self) -> list[tuple[str, int]]:
-        words = []
+    def _words(self) -> list[tuple[str, _Spot]]:
+        """The arguments of what was taken last: they end with its line."""
+        words: list[tuple[str, _Spot]] = []
+        line = self._tokens[self._next - 1][1][0]
         while self._peek() not in ("=", ";", "|", ",", "?", ""):
+            if self._tokens[self._next][1][0] != line:
+                break
             words.append(self._take())
         return words
 
-    def _known(self, word: str, column: int) -> str:
+    def _known(self, word: str, spot: _Spot) -> str:
         if word not in self._points:
-            self._fail(f"point '{word}' is not known here{closest(word, self._points)}", column)
+            self._fail(f"point '{word}' is not known here{closest(word, self._points)}", spot)
         return word
 
-    def _to_number(self, word: str, column: int) -> Fraction:
+    def _to_number(self, word: str, spot: _Spot) -> Fraction:
         radians, number = _RADIANS.fullmatch(word), _NUMBER.fullmatch(word)
         is_zero = re.search(r"/0+o?$", word) is not None
         if not (radians or number) or is_zero or len(word) > 18:
-            self._fail(f"a number such as 60 or 3/2 was expected, not '{word}'", column)
+            self._fail(f"a number such as 60 or 3/2 was expected, not '{word}'", spot)
         if radians:
             part = radians.group(1)
             times = int(part) if part.strip("+-") else int(f"{part}1")
@@ -340,20 +359,21 @@ class _Reader:
         assert number is not None
         return Fraction(number.group(1))
 
-    def _place(self, word: str, place: str, column: int) -> complex:
+    def _place(self, word: str, place: str, spot: _Spot) -> complex:
         match = re.fullmatch(r"([+-]?[\d.]+(?:e[+-]?\d+)?)_([+-]?[\d.]+(?:e[+-]?\d+)?)", place)
         try:
             return complex(float(match.group(1)), float(match.group(2))) if match else complex("")
         except ValueError:
-            self._fail(f"a place such as a@1.5_-2 was expected, not '{word}'", column)
+            self._fail(f"a place such as a@1.5_-2 was expected, not '{word}'", spot)
 
     def _peek(self) -> str:
         return self._tokens[self._next][0]
 
-    def _take(self) -> tuple[str, int]:
+    def _take(self) -> tuple[str, _Spot]:
         token = self._tokens[self._next]
         self._next = min(self._next + 1, len(self._tokens) - 1)
         return token
 
-    def _fail(self, message: str, column: int):
-        raise ProblemError(message, line=self._number, column=column)
+    def _fail(self, message: str, spot: _Spot):
+        line, column = spot
+        raise ProblemError(message, line=line, column=column)

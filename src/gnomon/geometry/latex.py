@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gnomon.geometry.drawing import Drawing
-from gnomon.geometry.explanation import Explanation
+from gnomon.geometry.explanation import ANGLES, Explanation
 from gnomon.geometry.figure_formats import to_tikz
 
 _SYMBOLS = {
@@ -40,7 +40,7 @@ def to_latex(explanation: Explanation, drawing: Drawing) -> str:
         to_tikz(drawing),
         r"\end{center}",
         "",
-        r"Angles are directed, modulo $180^\circ$.",
+        *([_tex(ANGLES)] if explanation.has_angles else []),
         r"\begin{description}\itemsep0pt",
     ]
     for line in explanation.lines:
@@ -48,7 +48,7 @@ def to_latex(explanation: Explanation, drawing: Drawing) -> str:
             lines.append(rf"\item[\ ] \textit{{{_tex(line.text)}}} ({_tex(line.reason)})")
             continue
         number = f"{line.number}." if line.number.isdigit() else f"({line.number})"
-        sources = f" from {', '.join(line.uses)}" if line.uses else ""
+        sources = f", from {', '.join(line.uses)}" if line.uses else ""
         why = f"[{_tex(line.reason)}{sources}]"
         if len(line.reason) + len(sources) < _LONGEST_REASON:
             why = rf"\mbox{{{why}}}"

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from gnomon.geometry.drawing import HEIGHT, WIDTH, Drawing, Marks, marks_of
-from gnomon.geometry.explanation import Explanation
+from gnomon.geometry.explanation import ANGLES, Explanation
 from gnomon.geometry.language import Problem
 from gnomon.geometry.predicates import Statement
 from gnomon.geometry.wording import label
@@ -54,6 +54,7 @@ def to_html(explanation: Explanation, drawing: Drawing, problem: Problem) -> str
     return environment.from_string(source).render(
         title=problem.name or "Proof",
         explanation=explanation,
+        angles=ANGLES if explanation.has_angles else "",
         data=text,
         width=f"{WIDTH:.0f}",
         height=f"{HEIGHT:.0f}",

@@ -44,6 +44,19 @@ RULES = {
     "congruent": "similar triangles with one pair of equal sides",
 }
 
+# Reasons of steps that a reader takes for granted.
+ROUTINE = frozenset(
+    {
+        "given",
+        "by construction",
+        "the midpoint is on the segment",
+        "the midpoint halves the segment",
+        "radii of one circle",
+        "equal to the same length",
+        *(RULES[rule] for rule in ("same line", "same circle", "between", "midpoint", "circle")),
+    }
+)
+
 # Constructions: {a} is the point or number bound to the parameter a of its signature.
 _PHRASES = {
     "free": "{a} is a point",
@@ -132,11 +145,17 @@ def say_step(step: Step) -> str:
 
 def say_clause(clause: Clause) -> str:
     """New points and what they satisfy."""
-    first, *others = (say_step(step) for step in clause.steps)
-    if len(clause.points) == 1:
-        subject = f"{label(clause.points[0])} is "
-        others = [other.removeprefix(subject) for other in others]
-    return " and ".join([first, *others])
+    subject = f"{label(clause.points[0])} is " if len(clause.points) == 1 else ""
+    text = ""
+    for said in map(say_step, clause.steps):
+        is_one_sentence = text.startswith(subject) and "," not in text and said.startswith(subject)
+        if not text:
+            text = said
+        elif subject and is_one_sentence:
+            text += f" and {said.removeprefix(subject)}"
+        else:
+            text += f", and {said}"
+    return text
 
 
 def say(fact: Statement) -> str:
