@@ -20,6 +20,7 @@ from gnomon.detect.sentences import Sentence
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 120_000
+expect.set_options(timeout=WAIT_MS)
 
 
 @dataclass
