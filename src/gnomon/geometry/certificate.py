@@ -34,9 +34,10 @@ def to_dict(proof: Proof, problem: Problem, added: Sequence[Clause]) -> dict[str
     }
 
 
-def read(text: str) -> tuple[Proof, Problem]:
-    """The proof in a file's text and the problem with its added points. Raises DataError, also
-    where an added point would bring more than a point.
+def read(text: str) -> tuple[Proof, Problem, Problem]:
+    """The proof in a file's text, its problem with the added points, and without them: these may
+    not choose the configurations that count. Raises DataError, also where an added point would
+    bring more than a point.
     """
     if len(text) > _LONGEST:
         raise DataError(f"the proof has more than {_LONGEST:,} characters; gnomon reads no more")
@@ -57,7 +58,7 @@ def read(text: str) -> tuple[Proof, Problem]:
     except ProblemError as error:
         raise DataError(f"the problem in the proof cannot be read: {error}") from error
     check_added(longer.clauses[len(problem.clauses) :])
-    return proof, longer
+    return proof, longer, problem
 
 
 def verify(proof: Proof, problem: Problem, *, seed: int) -> int:
