@@ -148,6 +148,18 @@ def test_a_proof_for_some_configurations_is_no_more_when_checked(
     assert (answer["accepted"], answer["is_every_configuration"]) == (True, False)
 
 
+def test_added_points_do_not_choose_the_configuration(gnomon, tmp_path: Path):
+    """The angle is 60° or -60°. One of the added points can be drawn for the first only."""
+    file = tmp_path / "problem"
+    text = "a b = segment a b; c = on_circle c a b, on_circle c b a ? aconst a b a c 60"
+    file.write_text(text, encoding="utf-8")
+    proof = json.loads(gnomon("geometry", "solve", str(file), "--format", "json").stdout)
+    square = ["q = psquare q a b", "r = mirror r a q"]
+    proof["points"] = [*square, "w = on_circle w r q, eqdistance w c a b"]
+    file.write_text(json.dumps(proof), encoding="utf-8")
+    assert gnomon("geometry", "check", str(file)).exit_code == 9
+
+
 def test_other_formats(gnomon, files: dict[str, str], tmp_path: Path):
     page = gnomon("geometry", "solve", files["proved"], "--format", "html").stdout
     assert page.startswith("<!doctype html>")

@@ -161,10 +161,12 @@ def test_the_page_stands_alone(solution: Solution, explanation: Explanation):
 def test_a_certificate_is_read_back(solution: Solution):
     assert solution.proof is not None
     data = certificate.to_dict(solution.proof, solution.problem, solution.added)
-    proof, problem = certificate.read(json.dumps(data))
-    assert (proof, problem.clauses) == (solution.proof, solution.problem.clauses)
-    assert certificate.verify(proof, problem, seed=5) >= 3
-    assert certificate.read(json.dumps({"status": "proved", "proof": data})) == (proof, problem)
+    proof, extended, problem = certificate.read(json.dumps(data))
+    assert (proof, extended.clauses) == (solution.proof, solution.problem.clauses)
+    assert problem.clauses == Problem.parse(TEXT).clauses
+    assert certificate.verify(proof, extended, seed=5) >= 3
+    within = certificate.read(json.dumps({"status": "proved", "proof": data}))
+    assert within == (proof, extended, problem)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_a_changed_certificate_is_refused(solution: Solution, old: str, new: str
         assert certificate.read(changed)[1].clauses != solution.problem.clauses
         return
     with pytest.raises(ProofRejected):
-        certificate.verify(*certificate.read(changed), seed=5)
+        certificate.verify(*certificate.read(changed)[:2], seed=5)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,7 @@ def test_a_changed_certificate_is_refused(solution: Solution, old: str, new: str
 )
 def test_what_is_no_certificate(text: str):
     with pytest.raises(DataError):
-        certificate.verify(*certificate.read(text), seed=0)
+        certificate.verify(*certificate.read(text)[:2], seed=0)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +237,8 @@ def test_what_is_no_certificate(text: str):
         "h = on_tline h a b c, on_tline h b c a, on_tline h c a b",
         "h = orthocenter h a b c, on_line h a b",
         "x y = e5128 x y a b c d",
+        # That x is between a and b would choose a configuration.
+        "x = between_bound x a b, on_line x c d",
     ],
 )
 def test_an_added_point_brings_no_theorem(point: str):

@@ -182,8 +182,8 @@ def check(
     from gnomon.geometry import certificate
     from gnomon.geometry.configuration import find_counterexample
 
-    proof, problem = certificate.read(read_text(file))
-    pictures = certificate.verify(proof, problem, seed=seed)
+    proof, extended, problem = certificate.read(read_text(file))
+    pictures = certificate.verify(proof, extended, seed=seed)
     is_every = find_counterexample(problem, seed=seed + 1) is None
     if as_json:
         print_json(

@@ -34,10 +34,10 @@ def to_dict(proof: Proof, problem: Problem, added: Sequence[Clause]) -> dict[str
     }
 
 
-def read(text: str) -> tuple[Proof, Problem]:
-    """The proof in a file's text and the problem with its added points: from `--format json`, or
-    within the answer of `--json`. Raises DataError, also where an added point would bring more
-    than a point.
+def read(text: str) -> tuple[Proof, Problem, Problem]:
+    """The proof in a file's text (from `--format json`, or within the answer of `--json`), its
+    problem with the added points, and without them: these may not choose the configurations that
+    count. Raises DataError, also where an added point would bring more than a point.
     """
     if len(text) > _LONGEST:
         raise DataError(f"the proof has more than {_LONGEST:,} characters; gnomon reads no more")
@@ -59,7 +59,7 @@ def read(text: str) -> tuple[Proof, Problem]:
     except ProblemError as error:
         raise DataError(f"the problem in the proof cannot be read: {error}") from error
     check_added(longer.clauses[len(problem.clauses) :])
-    return proof, longer
+    return proof, longer, problem
 
 
 def _within_answer(data: Any) -> Any:

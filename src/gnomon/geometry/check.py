@@ -46,13 +46,16 @@ def check_added(clauses: Sequence[Clause]) -> None:
     """Accept points that a proof adds, or raise ProofRejected.
 
     A point may always be added where two lines or circles meet, or by a construction that asks for
-    no more than a figure that is not degenerate. A third line through it would be a theorem.
+    no more than a figure that is not degenerate. A third line through it would be a theorem, and an
+    order of points a condition on the figure.
     """
     for clause in clauses:
         constructions = [step.construction for step in clause.steps]
         are_loci = all(construction.locus is not None for construction in constructions)
         asked = {need.predicate for construction in constructions for need in construction.needs}
-        if len(constructions) > (2 if are_loci else 1) or not asked <= _NOT_DEGENERATE:
+        is_ordered = any(construction.order for construction in constructions)
+        is_more = len(constructions) > (2 if are_loci else 1) or not asked <= _NOT_DEGENERATE
+        if is_more or is_ordered:
             raise ProofRejected(f"'{clause}' says more of an added point than where it is")
 
 
