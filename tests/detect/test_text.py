@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+import unicodedata
+
 import pytest
 
 from gnomon.detect.limits import outside_measured
@@ -52,6 +55,31 @@ def test_normal_form_is_its_own():
     assert normal_form("What?!") == "What?"
     assert normal_form(' "*** ') == ""
     assert bare_form("“Don’t ask,” he said!") == "don't ask he said"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hi" + "." * 50_000 + "x ends here. Yes.",
+        "نعم" + "؟" * 50_000 + "x",
+        "Hi" + "」" * 50_000 + "x",
+        "Hi" + "-=;" * 20_000 + "x",
+        "Hi" + " " * 50_000 + "x",
+        "(" * 50_000,
+        "e" + "\u0301\u0316" * 25_000 + "x",
+    ],
+    ids=["dots", "question marks", "brackets", "symbols", "blanks", "openings", "accents"],
+)
+def test_time_grows_with_the_length_alone(text: str):
+    start_s = time.process_time()
+    for sentence in split_sentences(text):
+        normal_form(sentence.text)
+    assert time.process_time() - start_s < 1
+
+
+def test_pieces_are_normalized_as_the_whole():
+    for text in ("E\u0316\u0301te\u0301a", "か\u3099ｶﾞa", "½" + "★" * 40 + "각a", "ক\u09c7\u09bea"):
+        assert normal_form(text) == unicodedata.normalize("NFKC", text) + "."
 
 
 def test_surface_sees_what_normal_form_takes_away():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -35,6 +36,7 @@ def nested(depth):
         ([{"multipleOf": 999_983}], "999983 as the least common multiple of multipleOf"),
         ([{"allOf": [{"multipleOf": 0.991}, {"multipleOf": 997}]}], "988027 as the least"),
         ([{"multipleOf": 10**30}], "least common multiple"),
+        ([{"multipleOf": 10**14 + i} for i in range(680)], r"have \d{15,30} as the least"),
     ],
 )
 def test_what_is_too_much_is_said(schemas, message):
@@ -65,6 +67,14 @@ def test_what_people_use_is_taken(schemas):
 def grammars():
     model = open_model(None)
     return GrammarMaker(require_tokenizer(model), vocab_size=model.config.vocab_size)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_no_schema(grammars, number):
+    schema = {"type": "number", "multipleOf": number}
+    with pytest.raises(UsageError, match=r"cannot be used|least common multiple"):
+        require_small([schema])
+        grammars.json(schema)
 
 
 def test_a_small_schema_of_a_large_grammar_is_refused(grammars):

@@ -14,14 +14,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
+# Marks that combine with a letter are put in order among at most so many in a row: the library
+# takes time with their number squared. (The limit: Unicode's Stream-Safe Text Format, UAX 15.)
+_NORMALIZED_AT_ONCE = re.compile(r"[\w\s!-~]*[^\w\s!-~]{0,30}")
 _QUOTES = re.compile("''|``|[\"“”„«»]")
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'"})
-_DASHES = re.compile(r"\s*(?:[–—―]|--+)\s*")
+_DASHES = re.compile(r" ?(?:[–—―]|--+) ?")
 _BEFORE_MARK = re.compile(r"\s+([,.;:!?)\]])")
 _AFTER_OPENING = re.compile(r"([(\[])\s+")
 _CONTRACTIONS = re.compile(r"\b(\w+?) ?(n't|'(?:s|m|re|ve|ll|d|S|M|RE|VE|LL|D))\b")
 _NOISE_BEFORE = re.compile(r"^[^\w$£€#(]+")
-_NOISE_AFTER = re.compile(r"[^\w)%$£€°]+$")
+_NOISE_AFTER = re.compile(r"(?<=[\w)%$£€°])[^\w)%$£€°]+$")
 _REPEATED = re.compile(r"([,;:!?])\1+")
 _DOTS = re.compile(r"\.(?:\s*\.)+|…")
 _SPACES = re.compile(r"\s+")
@@ -29,9 +32,11 @@ _SPACES = re.compile(r"\s+")
 
 def normal_form(sentence: str) -> str:
     """`sentence` without traces of typesetting; "" if it holds no letter and no digit."""
-    text = unicodedata.normalize("NFKC", sentence).translate(_APOSTROPHES)
+    pieces = _NORMALIZED_AT_ONCE.findall(sentence)
+    text = "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
+    text = text.translate(_APOSTROPHES)
     text = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Co", "Zl") else c for c in text)
-    text = _QUOTES.sub(" ", text)
+    text = _SPACES.sub(" ", _QUOTES.sub(" ", text))
     text = _DASHES.sub(" - ", text)
     text = _DOTS.sub("... ", text)
     text = _BEFORE_MARK.sub(r"\1", _AFTER_OPENING.sub(r"\1", _SPACES.sub(" ", text)))

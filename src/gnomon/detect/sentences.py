@@ -19,8 +19,13 @@ inc ltd co corp bros vs etc e.g i.e cf al fig figs no nos vol pp ed eds approx d
 feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun u.s u.k u.n a.m p.m
 ph.d tsp tbsp oz lb lbs
 """
-# A mark, what closes after it, and then a space, or nothing in scripts that set none.
-_ENDING = re.compile(r"(?:[.!?]+[\"'”’)\]]*(?=\s|$))|(?:[。！？]+[」』”’）]*)|(?:[।؟]+(?=\s|$))")
+# A mark, what closes after it, and then a space, or nothing in scripts that set none. Marks in a
+# row are tried from the first one alone: from each, time would grow with their number squared.
+_ENDING = re.compile(
+    r"(?:(?<![.!?])[.!?]+[\"'”’)\]]*(?=\s|$))"
+    r"|(?:[。！？]+[」』”’）]*)"
+    r"|(?:(?<![।؟])[।؟]+(?=\s|$))"
+)
 _PARAGRAPH = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*•]|\d+[.)])[ \t])")
 _IS_ABBREVIATION = frozenset(_ABBREVIATIONS.split()).__contains__
 _LAST_WORD = re.compile(r"[\w.]+$")

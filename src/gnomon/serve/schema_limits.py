@@ -66,7 +66,8 @@ def _add(given: list[Mapping[str, Any]], count: _Count) -> None:
             patterns = value.get("patternProperties")
             if isinstance(patterns, Mapping):
                 count.patterns += len(patterns)
-            count.multiple = math.lcm(count.multiple, _whole(value.get("multipleOf")))
+            if count.multiple <= MOST_MULTIPLE:  # past it, it may grow to thousands of digits
+                count.multiple = math.lcm(count.multiple, _whole(value.get("multipleOf")))
             left += [(child, depth + 1) for child in value.values()]
         elif isinstance(value, list):
             left += [(child, depth + 1) for child in value]
@@ -74,7 +75,9 @@ def _add(given: list[Mapping[str, Any]], count: _Count) -> None:
 
 def _whole(multiple: Any) -> int:
     """The digits of a number without its point: 25 of 0.25; 1 where there is none."""
-    if isinstance(multiple, bool) or not isinstance(multiple, (int, float)) or multiple <= 0:
+    if isinstance(multiple, bool) or not isinstance(multiple, (int, float)):
+        return 1
+    if not multiple > 0:  # NaN too, which the grammar library refuses
         return 1
     if multiple >= 1e15:
         return MOST_MULTIPLE + 1
