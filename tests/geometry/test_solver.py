@@ -60,6 +60,18 @@ def test_a_theorem_about_one_of_two_intersections():
     assert not holds(problem.goal, solution.counterexample)
 
 
+def test_a_condition_that_hardly_any_figure_meets():
+    """The angle is 60° or -60°. That d lies beyond k, marked figures show, and random ones do not;
+    so nobody has looked at the other angle.
+    """
+    text = "a@0_0 b@1_0 = segment a b; c@0.5_0.866 = on_circle c a b, on_circle c b a; "
+    text += "m = mirror m a b; n = mirror n a m; k = mirror k a n; d@10_0 = on_line d a b "
+    solution = solve(Problem.parse(f"{text} ? obtuse_angle a k d; aconst a b a c 60"))
+    assert solution.proof is not None
+    assert solution.status is Status.PROVED_IN_PART
+    assert not solution.is_every_choice
+
+
 def test_a_counterexample_is_shown():
     problem = Problem.parse("a b c = triangle a b c ? cong a b a c")
     solution = solve(problem)
@@ -96,7 +108,7 @@ def test_impossible_figures():
         solve(
             Problem.parse("a b = segment a b; c = on_line c a b; d = foot d a b c ? cong a b a c")
         )
-    with pytest.raises(DiagramError, match="point e falls together with point d"):
+    with pytest.raises(DiagramError, match="points d and e are the same place"):
         draw(Problem.parse("a b = segment a b; d = midpoint d a b; e = midpoint e b a"), seed=1)
     with pytest.raises(DiagramError, match="40 units or more away"):
         draw(Problem.parse("a = free a; b = lconst b a 1000"), seed=1)

@@ -91,10 +91,11 @@ def solve(
 
     FILE holds one problem: in AlphaGeometry's language or Newclid's (docs/geometry.md), or a
     GeoGebra file whose goal is a relation. A proof is printed only after an independent checker has
-    accepted it. Exit code 0: proved; 7: not found; 8: false; 9: proved for some configurations and
-    false in others; 4: the problem cannot be read or drawn. Of several goals, which share the time,
-    the worst answer counts: false, then not found; --format latex, html and json, and --figure,
-    take one of them (--goal N). Where there is no proof to write, these formats leave stdout empty.
+    accepted it. Exit code 0: proved; 7: not found; 8: false; 9: proved for some configurations, and
+    false in others or too few others can be drawn; 4: the problem cannot be read or drawn. Of
+    several goals, which share the time, the worst answer counts: false, then not found;
+    --format latex, html and json, and --figure, take one of them (--goal N). Where there is no
+    proof to write, these formats leave stdout empty.
 
     Example: echo 'a b c = iso_triangle a b c ? eqangle b a b c c b c a' | gnomon geometry solve -
     """
@@ -175,30 +176,32 @@ def check(
     PROOF is what `solve --format json` wrote; what `solve --json` printed is read, too.
     Every step must follow by its rule, with algebra done in fractions, and be true in fresh
     diagrams. A refused proof ends with exit code 4, and the step is named. Exit code 9: it is
-    accepted, and in a diagram of another configuration its goal is false.
+    accepted, and in a diagram of another configuration its goal is false, or too few others can be
+    drawn to say.
 
     Example: gnomon geometry solve problem.txt --format json | gnomon geometry check -
     """
     from gnomon.geometry import certificate
-    from gnomon.geometry.configuration import find_counterexample
+    from gnomon.geometry.configuration import look_elsewhere
 
     proof, extended, problem = certificate.read(read_text(file))
     pictures = certificate.verify(proof, extended, seed=seed)
-    is_every = find_counterexample(problem, seed=seed + 1) is None
+    elsewhere = look_elsewhere(problem, seed=seed + 1)
     if as_json:
         print_json(
             {
                 "accepted": True,
-                "is_every_configuration": is_every,
+                "is_every_configuration": elsewhere.is_true,
+                "counterexample": _places(elsewhere.counterexample or {}),
                 "goal": str(problem.goal),
                 "steps": len(proof.steps),
                 "diagrams": pictures,
             }
         )
     else:
-        where = "" if is_every else " for some configurations, false in others"
+        where = "" if elsewhere.is_true else _where(elsewhere.counterexample)
         print(f"Accepted{where}: {len(proof.steps)} steps, checked in {pictures} fresh diagrams.")
-    if not is_every:
+    if not elsewhere.is_true:
         raise typer.Exit(EXIT_PROVED_IN_PART)
 
 
@@ -371,6 +374,13 @@ def _to_dict(solution: Solution) -> dict[str, Any]:
     }
 
 
+def _where(counterexample: dict[str, complex] | None) -> str:
+    """Of what figures a proof is that is not of all."""
+    if counterexample is None:
+        return " for the configuration drawn; others could not be looked at"
+    return " for some configurations, false in others"
+
+
 def _places(diagram: dict[str, complex]) -> dict[str, list[float]]:
     return {name: [at.real, at.imag] for name, at in diagram.items()}
 
@@ -382,7 +392,10 @@ def _explain(solution: Solution) -> Explanation:
     assert solution.proof is not None
     note = ""
     if solution.status is Status.PROVED_IN_PART:
-        note = "This is for the configuration drawn: in another one the statement is false."
+        found = "in another one the statement is false"
+        if solution.counterexample is None:
+            found = "too few others can be drawn to say whether it is true in them"
+        note = f"This is for the configuration drawn: {found}."
     elif not solution.is_every_choice:
         note = (
             "The steps are those of the configuration drawn; "
@@ -399,7 +412,8 @@ def _to_text(solution: Solution) -> str:
     assert solution.problem.goal is not None
     goal = say(solution.problem.goal)
     if solution.proof is not None:
-        where = " for some configurations" if solution.status is Status.PROVED_IN_PART else ""
+        is_in_part = solution.status is Status.PROVED_IN_PART
+        where = _where(solution.counterexample) if is_in_part else ""
         return f"{to_text(_explain(solution))}\n\nProved and checked{where}: {goal}"
     if solution.status is Status.NOT_FOUND:
         refused = f" The checker refused one: {solution.refusal}." if solution.refusal else ""

@@ -12,6 +12,7 @@ from gnomon.geometry.predicates import holds
 _CHOICES = 24  # how many are looked at for one in which the goal is true
 _PICTURES = 3  # of each; the engine sees two
 _MORE_PICTURES = 60  # each of its own choice: a goal that is proved should be true in them
+_ENOUGH = 10  # of these, to speak of every configuration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,19 @@ class Configuration:
     choice: int
     diagrams: tuple[Diagram, ...]
     counterexample: Diagram | None  # a picture of another choice in which it is not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """What pictures of many choices say about a goal that was proved in one."""
+
+    counterexample: Diagram | None
+    pictures: int  # how many could be drawn, and were looked at
+
+    @property
+    def is_true(self) -> bool:
+        """Whether enough pictures were looked at, and the goal is true in all of them."""
+        return self.counterexample is None and self.pictures >= _ENOUGH
 
 
 def find_configuration(problem: Problem, *, seed: int) -> Configuration | Diagram:
@@ -46,18 +60,16 @@ def find_configuration(problem: Problem, *, seed: int) -> Configuration | Diagra
     return counterexample
 
 
-def find_counterexample(problem: Problem, *, seed: int) -> Diagram | None:
-    """A picture of any choice that can be drawn in which the goal is not true, or None."""
+def look_elsewhere(problem: Problem, *, seed: int) -> Elsewhere:
+    """Look for a picture, of any choice that can be drawn, in which the goal is not true."""
     assert problem.goal is not None
-    failures = 0
+    pictures = 0
     for choice in range(1, _MORE_PICTURES + 1):
         try:
             at = draw(problem, seed=seed + choice, choice=choice)
         except DiagramError:
-            failures += 1
-            if failures > 3 and failures == choice:
-                return None
             continue
+        pictures += 1
         if not holds(problem.goal, at, tolerance=1e-6):
-            return at
-    return None
+            return Elsewhere(counterexample=at, pictures=pictures)
+    return Elsewhere(counterexample=None, pictures=pictures)

@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from gnomon.errors import DataError, UsageError
 from gnomon.geometry.auxiliary import Figure, HeuristicProposer, PointVerifier, clause_of
 from gnomon.geometry.check import ProofRejected, check, check_added, is_true_in
-from gnomon.geometry.configuration import (
-    Configuration,
-    find_configuration,
-    find_counterexample,
-)
+from gnomon.geometry.configuration import Configuration, find_configuration, look_elsewhere
 from gnomon.geometry.diagram import Diagram, DiagramError, draw_many
 from gnomon.geometry.drawing import clarity
 from gnomon.geometry.language import MOST_POINTS, Clause, Problem
@@ -38,7 +34,7 @@ class Status(Enum):
     """How an attempt ended."""
 
     PROVED = "proved"
-    PROVED_IN_PART = "proved in some configurations"  # a picture of another one contradicts it
+    PROVED_IN_PART = "proved in some configurations"  # others contradict it, or are not drawn
     NOT_FOUND = "not found"  # nothing more follows from the rules, or the time is over
     FALSE = "false"
 
@@ -52,7 +48,7 @@ class Solution:
     added: tuple[Clause, ...]  # these points
     diagram: Diagram  # of that problem, in which the proof is true; for FALSE a counterexample
     proof: Proof | None
-    counterexample: Diagram | None  # for FALSE and PROVED_IN_PART
+    counterexample: Diagram | None  # for FALSE, and for PROVED_IN_PART where one was found
     refusal: str  # why the checker did not accept what was found first; empty where it did
     facts: int  # how many the engine derived alone
     attempts: int  # how many points were tried
@@ -133,15 +129,15 @@ def solve(
         proposer = _proposer(points, problem, found, judge)
         outcome = _add_points(state, judge, proposer, time_s=remaining_s(), threads=threads)
         accepted, attempts, search_s = outcome.result, outcome.attempts, outcome.seconds
-    counterexample = None
+    counterexample, status = None, Status.NOT_FOUND
     if accepted is not None:
-        counterexample = found.counterexample or find_counterexample(problem, seed=seed + 2)
+        counterexample, status = found.counterexample, Status.PROVED_IN_PART
+        if counterexample is None:
+            elsewhere = look_elsewhere(problem, seed=seed + 2)
+            counterexample = elsewhere.counterexample
+            status = Status.PROVED if elsewhere.is_true else Status.PROVED_IN_PART
     return Solution(
-        status=Status.NOT_FOUND
-        if accepted is None
-        else Status.PROVED_IN_PART
-        if counterexample
-        else Status.PROVED,
+        status=status,
         problem=accepted.problem if accepted else problem,
         added=accepted.added if accepted else (),
         diagram=accepted.diagram if accepted else found.diagrams[0],
@@ -153,7 +149,7 @@ def solve(
         seconds=time.perf_counter() - start,
         search_s=search_s,
         is_time_over=accepted is None and remaining_s() == 0,
-        is_every_choice=bool(accepted and accepted.is_every_choice and not counterexample),
+        is_every_choice=bool(accepted and accepted.is_every_choice and status is Status.PROVED),
     )
 
 
