@@ -160,6 +160,22 @@ def test_added_points_do_not_choose_the_configuration(gnomon, tmp_path: Path):
     assert gnomon("geometry", "check", str(file)).exit_code == 9
 
 
+def test_a_proof_is_of_one_goal_and_says_which(gnomon, tmp_path: Path):
+    """Of two goals, of which the second is false, the first would do for both."""
+    file = tmp_path / "problem"
+    text = "a b = segment a b; m = midpoint m a b ? cong m a m b"
+    file.write_text(text, encoding="utf-8")
+    proof = json.loads(gnomon("geometry", "solve", str(file), "--format", "json").stdout)
+    file.write_text(json.dumps(proof), encoding="utf-8")
+    run = gnomon("geometry", "check", str(file))
+    assert run.exit_code == 0
+    assert run.stdout.startswith(f"Accepted: {text}\n")
+    file.write_text(json.dumps({**proof, "problem": f"{text}; cong m a a b"}), encoding="utf-8")
+    run = gnomon("geometry", "check", str(file))
+    assert run.exit_code == 4
+    assert "the problem in the proof has 2 goals" in run.stderr
+
+
 def test_other_formats(gnomon, files: dict[str, str], tmp_path: Path):
     page = gnomon("geometry", "solve", files["proved"], "--format", "html").stdout
     assert page.startswith("<!doctype html>")

@@ -220,6 +220,11 @@ def test_a_changed_certificate_is_refused(solution: Solution, old: str, new: str
         ', "rule": "given", "premises": []}], "problem": "a b = segment a b ? cong a b b a"}',
         '{"format": "gnomon geometry proof 1", "steps": [{"conclusion": "cong a b b a", "rule": '
         '"x", "premises": [{"step": 0, "coefficient": "1/0"}]}], "problem": "a = free a"}',
+        *(
+            '{"format": "gnomon geometry proof 1", "steps": [{"conclusion": "cong a b a b", '
+            f'"rule": "x", "premises": [{term}]}}], "problem": "a b = segment a b"}}'
+            for term in ('{"step": 1e999}', '{"step": 0, "equation": -1e999}')
+        ),
         '{"format": "gnomon geometry proof 1", "steps": [], "problem": "a = free b"}',
         '{"format": "gnomon geometry proof 1", "steps": [], "problem": "a = free a",'
         ' "points": ["? cong a a a a"]}',

@@ -60,6 +60,13 @@ def test_a_theorem_about_one_of_two_intersections():
     assert not holds(problem.goal, solution.counterexample)
 
 
+def test_a_theorem_that_is_false_where_a_point_is_far_away():
+    """It is true where x lies between b and m, and false where it lies beyond m."""
+    text = "a b = segment a b; m = mirror m a b; x = on_opline x b a; "
+    text += "z = between_bound z a b, eqdistance z a x m ? cong b z b x"
+    assert solve(Problem.parse(text)).status is Status.PROVED_IN_PART
+
+
 def test_a_condition_that_hardly_any_figure_meets():
     """The angle is 60° or -60°. That d lies beyond k, marked figures show, and random ones do not;
     so nobody has looked at the other angle.

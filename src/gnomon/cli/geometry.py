@@ -193,6 +193,7 @@ def check(
                 "accepted": True,
                 "is_every_configuration": elsewhere.is_true,
                 "counterexample": _places(elsewhere.counterexample or {}),
+                "problem": str(problem),
                 "goal": str(problem.goal),
                 "steps": len(proof.steps),
                 "diagrams": pictures,
@@ -200,7 +201,8 @@ def check(
         )
     else:
         where = "" if elsewhere.is_true else _where(elsewhere.counterexample)
-        print(f"Accepted{where}: {len(proof.steps)} steps, checked in {pictures} fresh diagrams.")
+        print(f"Accepted{where}: {problem}")
+        print(f"{len(proof.steps)} steps, checked in {pictures} fresh diagrams.")
     if not elsewhere.is_true:
         raise typer.Exit(EXIT_PROVED_IN_PART)
 

@@ -53,6 +53,11 @@ def read(text: str) -> tuple[Proof, Problem, Problem]:
         raise DataError("'problem' must be a text and 'points' a list of texts")
     try:
         problem = Problem.parse(clauses)
+        if problem.more_goals:
+            raise DataError(
+                f"the problem in the proof has {1 + len(problem.more_goals)} goals, and a proof is "
+                "of one; leave the others out"
+            )
         if any("?" in point for point in points):
             raise DataError("an added point may not bring another goal")
         longer = problem.extended("; ".join(points)) if points else problem

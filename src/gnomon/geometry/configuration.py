@@ -66,7 +66,7 @@ def look_elsewhere(problem: Problem, *, seed: int) -> Elsewhere:
     pictures = 0
     for choice in range(1, _MORE_PICTURES + 1):
         try:
-            at = draw(problem, seed=seed + choice, choice=choice)
+            at = draw(problem, seed=seed + choice, choice=choice, is_wide=True)
         except DiagramError:
             continue
         pictures += 1

@@ -26,6 +26,7 @@ _MOVES = 4  # of a point that falls together with another one, before the figure
 _NEAREST = 1e-2  # two points closer than this are drawn anew
 _FURTHEST = 40.0
 _AWAY = 2.0  # how far from the first figure another one may be, in either coordinate
+_WIDE = (0.1, 4.0)  # how far along a ray, or beyond a segment's ends, in lengths of it
 _SHAKE = 0.04  # how far from its marked place a point is drawn, the figure being about 2 wide
 
 Diagram = dict[str, complex]
@@ -35,8 +36,11 @@ class DiagramError(DataError):
     """No diagram can be drawn: the constructions contradict or degenerate, or say too much."""
 
 
-def draw(problem: Problem, *, seed: int, choice: int = 0) -> Diagram:
-    """One diagram in which every construction holds. Raises DiagramError."""
+def draw(problem: Problem, *, seed: int, choice: int = 0, is_wide: bool = False) -> Diagram:
+    """One diagram in which every construction holds. Points on lines are drawn where they are easy
+    to see; `is_wide` draws them also near its first point and far beyond the second. Raises
+    DiagramError.
+    """
     reason = ""
     # By how many points were placed: which pair fell together, None where it was something else.
     same: defaultdict[int, set[tuple[str, str] | None]] = defaultdict(set)
@@ -47,7 +51,7 @@ def draw(problem: Problem, *, seed: int, choice: int = 0) -> Diagram:
         at: Diagram = {}
         try:
             for clause in problem.clauses:
-                at.update(_place_apart(clause, at, rng, choices, places))
+                at.update(_place_apart(clause, at, rng, choices, places, is_wide=is_wide))
         except (ArithmeticError, ValueError) as error:
             placed = len(at)
             clause = next(c for c in problem.clauses if c.points[0] not in at)
@@ -103,23 +107,35 @@ class _TooNear(ArithmeticError):
 
 
 def _place_apart(
-    clause: Clause, at: Diagram, rng: Random, choices: Random, places: Mapping[str, complex]
+    clause: Clause,
+    at: Diagram,
+    rng: Random,
+    choices: Random,
+    places: Mapping[str, complex],
+    *,
+    is_wide: bool,
 ) -> Diagram:
     """The new points of a clause; one that is free is moved until it is apart from the others."""
     choice = choices.getstate()
     for _ in range(_MOVES):
         before = rng.getstate()
         try:
-            return _place(clause, at, rng, choices, places)
+            return _place(clause, at, rng, choices, places, is_wide=is_wide)
         except _TooNear:
             if rng.getstate() == before:
                 raise  # nothing of it is free
             choices.setstate(choice)
-    return _place(clause, at, rng, choices, places)
+    return _place(clause, at, rng, choices, places, is_wide=is_wide)
 
 
 def _place(
-    clause: Clause, at: Diagram, rng: Random, choices: Random, places: Mapping[str, complex]
+    clause: Clause,
+    at: Diagram,
+    rng: Random,
+    choices: Random,
+    places: Mapping[str, complex],
+    *,
+    is_wide: bool = False,
 ) -> Diagram:
     for step in clause.steps:
         _require(step.needs(), at, f"'{step.construction.name}' needs")
@@ -146,7 +162,7 @@ def _place(
     if len(marked) < len(clause.points):
         marked = ()
     if placements is None:
-        placements = _on_loci(loci, rng, choices, marked)
+        placements = _on_loci(loci, rng, choices, marked, is_wide=is_wide)
         loci = loci[2:]
     elif marked and not any(step.construction.known or step.facts() for step in clause.steps):
         placements = [marked]  # a figure of free points
@@ -176,24 +192,32 @@ def _gap(one: tuple[complex, ...], other: tuple[complex, ...]) -> float:
 
 
 def _on_loci(
-    loci: list[Locus], rng: Random, choices: Random, marked: tuple[complex, ...]
+    loci: list[Locus],
+    rng: Random,
+    choices: Random,
+    marked: tuple[complex, ...],
+    *,
+    is_wide: bool,
 ) -> list[tuple[complex, ...]]:
     """Points on the first two loci, or a free point on the only one."""
     if len(loci) >= 2:
         return [(point,) for point in meet(loci[0], loci[1])]
     if marked:
         return [(nearest(marked[0], loci[0]),)]
-    return [(_somewhere(loci[0], rng, choices),)]
+    return [(_somewhere(loci[0], rng, choices, is_wide=is_wide),)]
 
 
-def _somewhere(locus: Locus, rng: Random, choices: Random) -> complex:
+def _somewhere(locus: Locus, rng: Random, choices: Random, *, is_wide: bool) -> complex:
     if isinstance(locus, Circle):
         turn = choices.randrange(6) + rng.uniform(0.05, 0.95)
         return locus.centre + locus.radius * complex(
             math.cos(turn * math.pi / 3), math.sin(turn * math.pi / 3)
         )
     where = choices.choice(["between", "between", "between", "after", "before"])
-    if where == "between" or locus.is_ray:
+    if is_wide and (where != "between" or locus.is_ray):
+        beyond = math.exp(rng.uniform(math.log(_WIDE[0]), math.log(_WIDE[1])))
+        t = beyond if locus.is_ray else 1 + beyond if where == "after" else -beyond
+    elif where == "between" or locus.is_ray:
         t = rng.uniform(0.2, 0.8)
     else:
         t = rng.uniform(1.2, 1.7) if where == "after" else rng.uniform(-0.7, -0.2)

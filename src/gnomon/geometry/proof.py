@@ -86,8 +86,8 @@ class Proof:
                     coefficient = term.get("coefficient")
                     terms.append(
                         Term(
-                            int(term["step"]),
-                            int(term.get("equation", 0)),
+                            _to_index(term["step"]),
+                            _to_index(term.get("equation", 0)),
                             None if coefficient is None else _to_fraction(coefficient),
                         )
                     )
@@ -105,6 +105,12 @@ class Proof:
         except ZeroDivisionError as error:
             raise DataError("it is no proof: a coefficient divides by zero") from error
         return cls(steps=tuple(steps))
+
+
+def _to_index(number: Any) -> int:
+    if type(number) is not int:  # nor a bool
+        raise ValueError(f"{number!r:.40} is no whole number")
+    return number
 
 
 def _to_fraction(text: str) -> Fraction:
