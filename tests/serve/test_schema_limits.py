@@ -69,11 +69,11 @@ def grammars():
     return GrammarMaker(require_tokenizer(model), vocab_size=model.config.vocab_size)
 
 
-@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("number", [math.nan, -math.inf])
 def test_what_is_no_number_is_no_schema(grammars, number):
     schema = {"type": "number", "multipleOf": number}
-    with pytest.raises(UsageError, match=r"cannot be used|least common multiple"):
-        require_small([schema])
+    require_small([schema])
+    with pytest.raises(UsageError, match="cannot be used"):
         grammars.json(schema)
 
 
