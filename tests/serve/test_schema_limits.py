@@ -69,16 +69,12 @@ def grammars():
     return GrammarMaker(require_tokenizer(model), vocab_size=model.config.vocab_size)
 
 
-@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("number", [math.nan, -math.inf])
 def test_what_is_no_number_is_no_schema(grammars, number):
     schema = {"type": "number", "multipleOf": number}
-
-    def prepare():
-        require_small([schema])
+    require_small([schema])
+    with pytest.raises(UsageError, match="cannot be used"):
         grammars.json(schema)
-
-    with pytest.raises(UsageError, match=r"cannot be used|least common multiple"):
-        prepare()
 
 
 def test_a_small_schema_of_a_large_grammar_is_refused(grammars):

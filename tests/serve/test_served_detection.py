@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import httpx
 import pytest
 from running_servers import serving
 
 from gnomon.detect import Detector
 from gnomon.detect.page import told
-from gnomon.models import open_model
+from gnomon.errors import UsageError
+from gnomon.models import open_model, require_tokenizer
+from gnomon.serve.detection import TextDetector
 
 TEXT = (
     "The bus was late again, so I walked. My left shoe had a hole in it and the puddles found it "
@@ -48,6 +52,7 @@ def test_the_answer_is_the_commands_own(smollm):
         ({"text": " \n\n "}, "no words"),
         ({"text": "A\0b. It is binary."}, "null characters"),
         ({"text": "It is so. " * 2001}, "2001 sentences; at most 2000"),
+        ({"text": "a" * 200_001}, "at most 200000 characters"),
         ({"text": TEXT, "threshold": 2}, "less than or equal to 1"),
         ({"text": TEXT, "model": "gpt-9"}, "no model 'gpt-9'"),
         ({"text": TEXT, "head": "mine"}, "head"),
@@ -57,6 +62,14 @@ def test_what_the_detector_refuses(smollm, body, message):
     answer = ask(smollm, **body)
     assert answer.status_code in (400, 404)
     assert message in answer.json()["error"]["message"]
+
+
+def test_too_many_sentences_are_refused_before_they_are_brought_into_form(monkeypatch):
+    model = open_model(None)
+    detector = TextDetector(model, require_tokenizer(model), context=512)
+    monkeypatch.setattr("gnomon.detect.detection.normal_form", pytest.fail)
+    with pytest.raises(UsageError, match="66000 sentences"):
+        detector.work("a. " * 66_000, threshold=None, client="a", deadline_s=math.inf)
 
 
 def test_a_model_that_the_head_did_not_learn_with(tiny_server):

@@ -136,7 +136,11 @@ class Draft:
 
 def draft_of(text: str | Sequence[str]) -> Draft:
     """The draft of a text, or of its sentences. Raises DataError if it has no words."""
-    given = split_sentences(text) if isinstance(text, str) else _as_sentences(text)
+    return draft_from(split_sentences(text) if isinstance(text, str) else _as_sentences(text))
+
+
+def draft_from(given: Sequence[Sentence]) -> Draft:
+    """The draft of a text that is split. Raises DataError if it has no words."""
     forms = [(s, normal_form(s.text)) for s in given]
     read = [(s, form) for s, form in forms if form]
     if not read:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gnomon.detect.detection import Draft, draft_of, judge
+from gnomon.detect.detection import Draft, draft_from, judge
 from gnomon.detect.head import Head, load_head
 from gnomon.detect.passage import Passage
+from gnomon.detect.sentences import split_sentences
 from gnomon.errors import DataError, UsageError
 from gnomon.serve.events import Detected, Event
 from gnomon.serve.work import ReadingWork
@@ -39,12 +40,13 @@ class TextDetector:
         self._head.require_fit(self._model)
         if "\0" in text:
             raise DataError("the text holds null characters: it is no text")
-        draft = draft_of(text)
-        if len(draft.sentences) > MOST_SENTENCES:
+        sentences = split_sentences(text)
+        if len(sentences) > MOST_SENTENCES:  # which is told before they are brought into form
             raise UsageError(
-                f"the text has {len(draft.sentences)} sentences; at most {MOST_SENTENCES} are "
+                f"the text has {len(sentences)} sentences; at most {MOST_SENTENCES} are "
                 "taken here, and gnomon detect reads longer ones"
             )
+        draft = draft_from(sentences)
         passage = Passage(
             self._tokenizer,
             draft.normal,

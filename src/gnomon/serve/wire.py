@@ -223,5 +223,5 @@ class DetectRequest(Wire):
     """Not OpenAI's."""
 
     model: Name | None = None
-    text: Annotated[str, Field(min_length=1, max_length=2**20)]
+    text: Annotated[str, Field(min_length=1, max_length=200_000)]
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None  # of the head, if not given
