@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -434,3 +435,18 @@ def test_busy_says_when_to_come_again(tiny_server):
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         assert refused.json()["error"]["code"] == "queue_full"
         assert SAFE_HEADERS.items() <= dict(refused.headers).items()
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_pattern_that_proves_too_much_is_the_clients_mistake(smollm, streams):
+    # The library builds its automaton as the answer grows, so that this is seen only then.
+    pattern = "^(.*a.{0,60}b.*|.*c.{0,60}d.*|.*e.{0,60}f.*)$"
+    schema = {"type": "string", "pattern": pattern}
+    form = {"type": "json_schema", "json_schema": {"name": "w", "schema": schema}}
+    body = {**HELLO, "max_tokens": 8, "temperature": 0, "response_format": form}
+    answer = post(smollm, {**body, "stream": streams})
+    assert answer.status_code == 400 or streams
+    *_, last = answer.text.removeprefix("data: ").split("data: ")
+    error = json.loads(last)["error"]
+    assert (error["type"], error["code"]) == ("invalid_request_error", "request")
+    assert "grammar failed" in error["message"]

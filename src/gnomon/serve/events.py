@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gnomon.detect import Detection
 
 FinishReason = Literal["stop", "length"]
-FailureKind = Literal["time_limit", "shutting_down", "model", "internal"]
+FailureKind = Literal["time_limit", "shutting_down", "request", "model", "internal"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from gnomon.serve.service import Job, Service
     from gnomon.serve.writers import Chunk, Writer
 
-STATUS_OF_FAILURE = {"time_limit": 504, "shutting_down": 503, "model": 500, "internal": 500}
+STATUS_OF_FAILURE = {
+    "time_limit": 504,
+    "shutting_down": 503,
+    "request": 400,
+    "model": 500,
+    "internal": 500,
+}
 _SECONDS_TO_SEND = 5.0  # what is left to send after the time limit
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 
@@ -88,7 +94,11 @@ class JobResponse(Response):
                 if not isinstance(event, Failed):
                     chunks += self._writer.feed(number, event)
             if failure is not None:
-                error = {"message": failure.message, "type": "server_error", "code": failure.kind}
+                error = {
+                    "message": failure.message,
+                    "type": _type_of(failure),
+                    "code": failure.kind,
+                }
                 chunks.append({"error": {**error, "param": None}})
             if not is_started:
                 is_started = True
@@ -109,8 +119,16 @@ def _failure(events: Iterable[tuple[int, Event]]) -> Failed | None:
 
 def _failed(failure: Failed) -> Response:
     return error_response(
-        STATUS_OF_FAILURE[failure.kind], failure.message, kind="server_error", code=failure.kind
+        STATUS_OF_FAILURE[failure.kind],
+        failure.message,
+        kind=_type_of(failure),
+        code=failure.kind,
     )
+
+
+def _type_of(failure: Failed) -> str:
+    """What OpenAI calls whose fault it is."""
+    return "invalid_request_error" if failure.kind == "request" else "server_error"
 
 
 def _as_events(chunks: Iterable[Chunk]) -> bytes:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gnomon.engine.memory import require_memory
-from gnomon.errors import GnomonError
+from gnomon.errors import GnomonError, UsageError
 from gnomon.serve.events import Event, Failed, TextAdded
 from gnomon.serve.metrics import Metrics
 from gnomon.serve.slots import Slot, Slots
@@ -282,7 +282,9 @@ class Scheduler:
         assert work is not None
         try:
             events = list(go_on())
-        except GnomonError as error:  # logits that are no numbers, a grammar with no way on
+        except UsageError as error:  # a grammar that turns out to be too much
+            events = [Failed(kind="request", message=str(error))]
+        except GnomonError as error:  # logits that are no numbers
             print(f"gnomon serve: {error}", file=sys.stderr)
             events = [Failed(kind="model", message=str(error))]
         except Exception:
