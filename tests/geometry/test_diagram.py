@@ -22,10 +22,34 @@ def test_every_construction_is_drawn_and_holds(name: str):
     before = _BEFORE.get(name) or "; ".join(f"{point} = free {point}" for point in known)
     arguments = " ".join("40" if part in row.numbers else part for part in row.signature)
     problem = Problem.parse(f"{before}; {' '.join(row.new)} = {name} {arguments}".lstrip("; "))
-    for seed in (1, 2):
-        at = draw(problem, seed=seed)
+    for seed, is_wide in [(1, False), (2, False), (3, True), (4, True)]:
+        at = draw(problem, seed=seed, is_wide=is_wide)
         for fact in problem.facts():
             assert holds(fact, at, tolerance=1e-7), f"{fact} with seed {seed}"
+
+
+def _wide(text: str) -> list[dict[str, complex]]:
+    problem = Problem.parse(text)
+    return [draw(problem, seed=seed, choice=seed, is_wide=True) for seed in range(1, 41)]
+
+
+def test_figures_are_drawn_in_all_proportions():
+    rectangles = [abs((at["d"] - at["a"]) / (at["b"] - at["a"])) for at in _wide(
+        "a b c d = rectangle a b c d"
+    )]  # fmt: skip
+    assert min(rectangles) < 0.5
+    assert max(rectangles) > 2
+    trapezoids = [abs((at["d"] - at["c"]) / (at["b"] - at["a"])) for at in _wide(
+        "a b c d = trapezoid a b c d"
+    )]  # fmt: skip
+    assert min(trapezoids) < 0.5
+    assert max(trapezoids) > 2
+
+
+def test_an_acute_triangle_stays_acute():
+    for at in _wide("a b c = acute_triangle a b c"):
+        for p, q, r in ("abc", "bca", "cab"):
+            assert ((at[q] - at[p]) / (at[r] - at[p])).real > 0
 
 
 def test_the_same_seed_draws_the_same():

@@ -43,7 +43,13 @@ class Form(StrEnum):
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="A problem; - reads stdin.")]
 TimeOption = Annotated[
     float,
-    typer.Option("--time", metavar="SECONDS", min=0.0, help="Stop looking after this long."),
+    typer.Option(
+        "--time",
+        metavar="SECONDS",
+        min=0.0,
+        help="Stop looking after this long; a proof "
+        "that is found is still checked, in other configurations too (about two seconds).",
+    ),
 ]
 SeedOption = Annotated[
     int,
@@ -210,7 +216,9 @@ def check(
 @app.command("generate")
 def generate(
     *,
-    count: Annotated[int, typer.Option("--count", "-n", metavar="N", min=1)] = 1000,
+    count: Annotated[
+        int, typer.Option("--count", "-n", metavar="N", min=1, help="How many theorems to write.")
+    ] = 1000,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another seed, other data.")] = 0,
     threads: Threads = None,
     only_auxiliary: Annotated[
@@ -269,11 +277,15 @@ def generate(
 def train(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="What `generate` wrote.")],
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE")] = Path("proposer.npz"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Write the weights there.")
+    ] = Path("proposer.npz"),
     time_s: Annotated[
         float, typer.Option("--time", metavar="SECONDS", min=1.0, help="Train for this long.")
     ] = 600.0,
-    seed: Annotated[int, typer.Option(metavar="N", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Another seed starts from other weights.")
+    ] = 0,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from dataclasses import dataclass
 
 from gnomon.geometry.diagram import Diagram, DiagramError, draw, draw_many
@@ -60,11 +61,14 @@ def find_configuration(problem: Problem, *, seed: int) -> Configuration | Diagra
     return counterexample
 
 
-def look_elsewhere(problem: Problem, *, seed: int) -> Elsewhere:
+def look_elsewhere(problem: Problem, *, seed: int, time_s: float = 10.0) -> Elsewhere:
     """Look for a picture, of any choice that can be drawn, in which the goal is not true."""
     assert problem.goal is not None
+    end = time.perf_counter() + time_s
     pictures = 0
     for choice in range(1, _MORE_PICTURES + 1):
+        if time.perf_counter() > end:
+            break
         try:
             at = draw(problem, seed=seed + choice, choice=choice, is_wide=True)
         except DiagramError:

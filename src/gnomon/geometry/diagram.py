@@ -27,6 +27,7 @@ _NEAREST = 1e-2  # two points closer than this are drawn anew
 _FURTHEST = 40.0
 _AWAY = 2.0  # how far from the first figure another one may be, in either coordinate
 _WIDE = (0.1, 4.0)  # how far along a ray, or beyond a segment's ends, in lengths of it
+_STRETCH = (0.4, 2.5)  # by how much a figure may be longer along its first side than its sketch
 _SHAKE = 0.04  # how far from its marked place a point is drawn, the figure being about 2 wide
 
 Diagram = dict[str, complex]
@@ -38,8 +39,8 @@ class DiagramError(DataError):
 
 def draw(problem: Problem, *, seed: int, choice: int = 0, is_wide: bool = False) -> Diagram:
     """One diagram in which every construction holds. Points on lines are drawn where they are easy
-    to see; `is_wide` draws them also near its first point and far beyond the second. Raises
-    DiagramError.
+    to see, and figures in pleasing proportions; `is_wide` draws points also near a line's first
+    point and far beyond the second, and figures in others. Raises DiagramError.
     """
     reason = ""
     # By how many points were placed: which pair fell together, None where it was something else.
@@ -149,6 +150,8 @@ def _place(
         elif placements is None:
             assert construction.place is not None
             placements = construction.place(rng, *known)
+            if is_wide and not known:
+                placements = [_in_other_proportions(step, p, rng) for p in placements]
             if at and not known and len(construction.new) > 1:  # beside the first figure
                 away = complex(rng.uniform(-_AWAY, _AWAY), rng.uniform(-_AWAY, _AWAY))
                 placements = [tuple(point + away for point in p) for p in placements]
@@ -185,6 +188,32 @@ def _place(
                 raise ArithmeticError(f"over-constrained: '{fact}' does not hold")
         _require(step.order(), drawn, f"'{step.construction.name}' means")
     return placed
+
+
+def _in_other_proportions(
+    step: Step, points: tuple[complex, ...], rng: Random
+) -> tuple[complex, ...]:
+    """A figure with its names moved on, and stretched along its first side: each of both, if the
+    construction allows it.
+    """
+    names = [str(step.binding[name]) for name in step.construction.new]
+
+    def is_still_one(moved: tuple[complex, ...]) -> bool:
+        at = dict(zip(names, moved, strict=True))
+        is_true = all(holds(fact, at, tolerance=TOLERANCE) for fact in step.facts())
+        return is_true and all(meets(condition, at) for condition in step.order())
+
+    if len(points) < 2:
+        return points
+    first = rng.randrange(len(points))
+    renamed = points[first:] + points[:first]
+    points = renamed if is_still_one(renamed) else points
+    factor = math.exp(rng.uniform(math.log(_STRETCH[0]), math.log(_STRETCH[1])))
+    along = (points[1] - points[0]) / abs(points[1] - points[0])
+    stretched = tuple(
+        along * complex(factor * (point / along).real, (point / along).imag) for point in points
+    )
+    return stretched if is_still_one(stretched) else points
 
 
 def _gap(one: tuple[complex, ...], other: tuple[complex, ...]) -> float:

@@ -28,6 +28,7 @@ Points = Literal["heuristic", "learned", "mixed", "none"]
 _FRESH = 24  # pictures for the checker: three are enough if they show the same configuration
 _PICTURES = 3
 _MOST_ADDED = 4
+_LEAST_LOOK_S = 2.0  # at pictures of other configurations, however little time is left
 
 
 class Status(Enum):
@@ -133,7 +134,9 @@ def solve(
     if accepted is not None:
         counterexample, status = found.counterexample, Status.PROVED_IN_PART
         if counterexample is None:
-            elsewhere = look_elsewhere(problem, seed=seed + 2)
+            elsewhere = look_elsewhere(
+                problem, seed=seed + 2, time_s=max(remaining_s(), _LEAST_LOOK_S)
+            )
             counterexample = elsewhere.counterexample
             status = Status.PROVED if elsewhere.is_true else Status.PROVED_IN_PART
     return Solution(
