@@ -67,27 +67,27 @@ static float trellis_look_ups(const float* x, int64_t blocks, const int8_t* tabl
     return peak / 127.0f;
 }
 
-// Calls use(k, symbol k of N rows) for all symbols of a block, in their order.
-template <int Bits, class Use>
+// Calls use(k, part, symbol k of the part's B::N rows) for all symbols of a block, in their order.
+template <int Bits, int Parts, class Use>
 static inline void each_symbol(const uint8_t* codes, Use use) {
-    const auto plane = [&](int p) { return load_bytes(codes + kCodedRows * p); };
-    if constexpr (Bits == 3) {
+    const auto plane = [&](int p, int part) { return load_bytes(codes + kCodedRows * p + B::N * part); };
+    GNOMON_UNROLL
+    for (int p = 0; p < (Bits == 3 ? 8 : 4 * Bits); ++p) {
         GNOMON_UNROLL
-        for (int p = 0; p < 8; ++p) {
-            const B low = plane(p), high = plane(8 + p / 2);
-            GNOMON_UNROLL
-            for (int i = 0; i < 4; ++i) {
-                const int at = 4 * (p & 1) + i;  // of the symbol's top bit
-                const B top = at < 2 ? shift_left(high, 2 - at) : shift_right(high, at - 2);
-                use(4 * p + i, (shift_right(low, 2 * i) & set_bytes(3)) | (top & set_bytes(4)));
+        for (int part = 0; part < Parts; ++part) {
+            const B both = plane(p, part);
+            if constexpr (Bits == 3) {
+                const B high = plane(8 + p / 2, part);
+                GNOMON_UNROLL
+                for (int i = 0; i < 4; ++i) {
+                    const int at = 4 * (p & 1) + i;  // of the symbol's top bit
+                    const B top = at < 2 ? shift_left(high, 2 - at) : shift_right(high, at - 2);
+                    use(4 * p + i, part, (shift_right(both, 2 * i) & set_bytes(3)) | (top & set_bytes(4)));
+                }
+            } else {
+                use(2 * p, part, both & set_bytes(15));
+                use(2 * p + 1, part, shift_right(both, 4) & set_bytes(15));
             }
-        }
-    } else {
-        GNOMON_UNROLL
-        for (int p = 0; p < 4 * Bits; ++p) {
-            const B both = plane(p);
-            use(2 * p, both & set_bytes(15));
-            use(2 * p + 1, shift_right(both, 4) & set_bytes(15));
         }
     }
 }
@@ -104,20 +104,18 @@ constexpr int64_t kPrefetchBytes = 4096;
 template <int Bits, int Parts, int V>
 static inline void look_up_block(const uint8_t* codes, int64_t blocks, const uint8_t* look_ups,
                                  int64_t look_up_stride, const float* scales, int64_t scale_stride, float* y,
-                                 int64_t y_stride) {
+                                 int64_t y_stride, bool ahead) {
     constexpr int symbols = trellis_form(Bits).symbols();
     constexpr int64_t bytes = 4 * Bits * kCodedRows;
     Sums sums[Parts][V];
     for (int64_t b = 0; b < blocks; ++b, codes += bytes, look_ups += kValues * symbols) {
-        if (V == 1 && Parts == kPartsAlone)  // the hardware's own prefetching ends at each page
+        if (ahead)  // the hardware's own prefetching ends at each page
             for (int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(codes + kPrefetchBytes + line);
-        GNOMON_UNROLL
-        for (int part = 0; part < Parts; ++part)
-            each_symbol<Bits>(codes + part * B::N, [&](int k, B symbol) {
-                GNOMON_UNROLL
-                for (int t = 0; t < V; ++t)
-                    sums[part][t].add(look_up(repeat_16(look_ups + t * look_up_stride + kValues * k), symbol));
-            });
+        each_symbol<Bits, Parts>(codes, [&](int k, int part, B symbol) {
+            GNOMON_UNROLL
+            for (int t = 0; t < V; ++t)
+                sums[part][t].add(look_up(repeat_16(look_ups + t * look_up_stride + kValues * k), symbol));
+        });
     }
     GNOMON_UNROLL
     for (int t = 0; t < V; ++t) {
@@ -131,11 +129,11 @@ static inline void look_up_block(const uint8_t* codes, int64_t blocks, const uin
 template <int Bits, int V>
 static inline void look_up_strip(const uint8_t* codes, int64_t blocks, const uint8_t* look_ups,
                                  int64_t look_up_stride, const float* scales, int64_t scale_stride, float* y,
-                                 int64_t y_stride) {
+                                 int64_t y_stride, bool ahead) {
     constexpr int parts = V == 1 ? kPartsAlone : 1;
     for (int64_t row = 0; row < kCodedRows; row += parts * B::N)
         look_up_block<Bits, parts, V>(codes + row, blocks, look_ups, look_up_stride, scales, scale_stride, y + row,
-                                      y_stride);
+                                      y_stride, ahead && row == 0);
 }
 
 template <int Bits>
@@ -145,7 +143,7 @@ static void trellis_multiply(const uint8_t* codes, int64_t blocks, const uint8_t
     int64_t t = 0;
     const auto run = [&](auto strip) {
         strip(codes, blocks, look_ups + t * look_up_stride, look_up_stride, scales + t * scale_stride, scale_stride,
-              y + t * y_stride, y_stride);
+              y + t * y_stride, y_stride, t == 0);
     };
     for (; t + kLookUpVectors <= n; t += kLookUpVectors) run(look_up_strip<Bits, kLookUpVectors>);
     if constexpr (kLookUpVectors > 2)
