@@ -16,6 +16,7 @@
 #include "engine/additive_linear.h"
 #include "engine/decoder.h"
 #include "engine/multiply.h"
+#include "engine/sampling.h"
 #include "engine/trellis_linear.h"
 
 namespace nb = nanobind;
@@ -162,6 +163,15 @@ float log_sum_exp(const In<float, 1>& x) {
     return highest + std::log(k.exp_sum(highest, size_of(x.size()), x.data()));
 }
 
+int64_t chosen_token(const In<float, 1>& logits, const In<int32_t, 1>& seen, double at, float temperature,
+                     int64_t top_k, float top_p, float min_p, float repetition_penalty) {
+    if (logits.size() == 0) throw std::invalid_argument("There are no logits to choose from.");
+    const Sampling sampling{temperature, top_k, top_p, min_p, repetition_penalty};
+    nb::gil_scoped_release release;
+    return choose_token(kernels(chosen_isa()), logits.data(), size_of(logits.size()), seen.data(),
+                        size_of(seen.size()), sampling, at);
+}
+
 double measured_bandwidth(int threads, int64_t size_bytes, int passes) {
     if (size_bytes < 1 || size_bytes > int64_t{1} << 40 || passes < 1)
         throw std::invalid_argument("A bandwidth is measured over 1 byte to 1 TiB, in at least one pass.");
@@ -210,6 +220,10 @@ void bind_engine(nb::module_& m) {
           },
           "The instruction sets of this CPU, the best one last.");
     m.def("log_sum_exp", &log_sum_exp, "x"_a.noconvert(), "log Σ exp x of float32 [n].");
+    m.def("choose_token", &chosen_token, "logits"_a.noconvert(), "seen"_a.noconvert(), "at"_a,
+          "temperature"_a = 0.0f, "top_k"_a = 0, "top_p"_a = 1.0f, "min_p"_a = 0.0f, "repetition_penalty"_a = 1.0f,
+          "A token by float32 logits [vocab] and the int32 tokens of the text so far; `at`, from 0 and below 1, is where "
+          "the draw falls.");
     m.def("read_bandwidth", &measured_bandwidth, "threads"_a, "size_bytes"_a, "passes"_a,
           "Bytes a second at which so many threads read memory: the best of the passes.");
     m.def("rotate", &rotate, "x"_a.noconvert(), "signs"_a.noconvert() = nb::none(), "inverse"_a = false,

@@ -13,10 +13,12 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from gnomon.engine.sampling import Sampler, SamplingOptions, processed_scores
+from gnomon import _native
+from gnomon.engine.sampling import Sampler, SamplingOptions
 from gnomon.errors import UsageError
 
 LOGITS = (3 * np.random.default_rng(3).standard_normal(200)).astype(np.float32)
+TIED = np.round(LOGITS)  # many tokens are equally likely
 SEEN = [5, 9, 9, 120]
 
 
@@ -32,8 +34,9 @@ SEEN = [5, 9, 9, 120]
         SamplingOptions(temperature=0.8, top_k=30, top_p=0.9, min_p=0.02, repetition_penalty=0.8),
     ],
 )
-def test_scores_are_transformers(options):
-    scores = torch.from_numpy(LOGITS)[None].clone()
+@pytest.mark.parametrize("logits", [LOGITS, TIED], ids=["random", "tied"])
+def test_probabilities_are_transformers(logits, options):
+    scores = torch.from_numpy(logits)[None].clone()
     seen = torch.tensor([SEEN])
     if options.repetition_penalty != 1.0:
         scores = RepetitionPenaltyLogitsProcessor(options.repetition_penalty)(seen, scores)
@@ -44,9 +47,32 @@ def test_scores_are_transformers(options):
         scores = TopPLogitsWarper(options.top_p)(seen, scores)
     if options.min_p is not None:
         scores = MinPLogitsWarper(options.min_p)(seen, scores)
-    np.testing.assert_allclose(
-        processed_scores(LOGITS, SEEN, options), scores[0].numpy(), rtol=1e-5
-    )
+    probabilities = torch.softmax(scores[0].double(), 0).numpy()
+    ends = np.cumsum(probabilities)
+    for token in np.flatnonzero(probabilities > 1e-5):
+        # Close to both ends of the token's share, so that its neighbours' shares begin there.
+        for part in (0.05, 0.95):
+            at = ends[token] - part * probabilities[token]
+            assert _choose(logits, options, at) == token
+
+
+def _choose(logits: np.ndarray, options: SamplingOptions, at: float) -> int:
+    given = {
+        name: getattr(options, name)
+        for name in ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+        if getattr(options, name) is not None
+    }
+    return _native.choose_token(logits, np.array(SEEN, np.int32), at, **given)
+
+
+def test_no_token_is_chosen_for_a_broken_logit():
+    logits = np.array([np.nan, 1.0, np.nan, -np.inf], np.float32)
+    nothing = np.zeros(0, np.int32)
+    for at in (0.0, 0.5, 1 - 1e-16):
+        assert _native.choose_token(logits, nothing, at, temperature=1.0, top_k=3) == 1
+    assert _native.choose_token(np.full(4, -np.inf, np.float32), nothing, 0.5) == 0
+    with pytest.raises(ValueError, match="no logits"):
+        _native.choose_token(logits[:0], nothing, 0.5)
 
 
 def test_greedy_takes_the_likeliest_after_the_penalty():
