@@ -32,9 +32,9 @@ struct I8 {
 
 // Rows R and vectors V of a block: R · V sums must fit the registers.
 #if defined(GNOMON_SIMD_AVX512)
-constexpr int kBlockRows = 4, kBlockVectors = 4, kRowsAlone = 8;
+constexpr int kBlockRows = 4, kBlockVectors = 6, kRowsAlone = 8;
 #elif defined(GNOMON_SIMD_AVX2)
-constexpr int kBlockRows = 2, kBlockVectors = 4, kRowsAlone = 4;
+constexpr int kBlockRows = 2, kBlockVectors = 6, kRowsAlone = 4;
 #else
 constexpr int kBlockRows = 2, kBlockVectors = 4, kRowsAlone = 2;
 #endif
@@ -98,6 +98,11 @@ static void dense(const void* weights, int64_t w_stride, int64_t rows, int64_t i
     for (; t + kBlockVectors <= n; t += kBlockVectors)
         dense_rows<W, kBlockRows, kBlockVectors>(w, w_stride, rows, in, x + t * x_stride, x_stride,
                                                  y + t * y_stride, y_stride);
+    if (n - t >= 4) {
+        dense_rows<W, kBlockRows, 4>(w, w_stride, rows, in, x + t * x_stride, x_stride, y + t * y_stride,
+                                     y_stride);
+        t += 4;
+    }
     x += t * x_stride;
     y += t * y_stride;
     if (n - t == 3) dense_rows<W, kBlockRows, 3>(w, w_stride, rows, in, x, x_stride, y, y_stride);
@@ -105,22 +110,29 @@ static void dense(const void* weights, int64_t w_stride, int64_t rows, int64_t i
     if (n - t == 1) dense_rows<W, kRowsAlone, 1>(w, w_stride, rows, in, x, x_stride, y, y_stride);
 }
 
-// V outputs of D vectors each are kept in registers while the rows of v pass by.
+constexpr int64_t kRowsTogether = 16;  // of v: so few that they stay in the nearest cache
+
+// V outputs of D vectors each are kept in registers while some rows of v pass by; the first rows begin at zero.
 template <class W, int V, int D>
 static inline void weighted_block(const typename W::T* v, int64_t v_stride, int64_t count, int64_t last,
-                                  const float* p, int64_t p_stride, float* y, int64_t y_stride) {
+                                  const float* p, int64_t p_stride, float* y, int64_t y_stride, bool is_first) {
+    const auto is_short = [&](int d) { return d == D - 1 && last < F::N; };
     F s[V][D];
     GNOMON_UNROLL
     for (int t = 0; t < V; ++t) {
         GNOMON_UNROLL
-        for (int d = 0; d < D; ++d) s[t][d] = set(0.0f);
+        for (int d = 0; d < D; ++d) {
+            const float* at = y + t * y_stride + d * F::N;
+            s[t][d] = is_first ? set(0.0f) : is_short(d) ? load(at, last) : load(at);
+        }
     }
     for (int64_t i = 0; i < count; ++i) {
         F row[D];
+        __builtin_prefetch(v + (i + kRowsTogether) * v_stride);
         GNOMON_UNROLL
         for (int d = 0; d < D; ++d) {
             const auto* at = v + i * v_stride + d * F::N;
-            row[d] = (d == D - 1 && last < F::N) ? W::at(at, last) : W::at(at);
+            row[d] = is_short(d) ? W::at(at, last) : W::at(at);
         }
         GNOMON_UNROLL
         for (int t = 0; t < V; ++t) {
@@ -134,7 +146,7 @@ static inline void weighted_block(const typename W::T* v, int64_t v_stride, int6
         GNOMON_UNROLL
         for (int d = 0; d < D; ++d) {
             float* at = y + t * y_stride + d * F::N;
-            if (d == D - 1 && last < F::N)
+            if (is_short(d))
                 store(at, s[t][d], last);
             else
                 store(at, s[t][d]);
@@ -146,11 +158,14 @@ template <class W, int V>
 static inline void weighted_vectors(const typename W::T* v, int64_t v_stride, int64_t count, int64_t dim,
                                     const float* p, int64_t p_stride, float* y, int64_t y_stride) {
     constexpr int D = kBlockRows;
-    int64_t d = 0;
-    for (; d + D * F::N <= dim; d += D * F::N)
-        weighted_block<W, V, D>(v + d, v_stride, count, F::N, p, p_stride, y + d, y_stride);
-    for (; d < dim; d += F::N)
-        weighted_block<W, V, 1>(v + d, v_stride, count, dim - d, p, p_stride, y + d, y_stride);
+    for (int64_t i = 0; i == 0 || i < count; i += kRowsTogether, v += kRowsTogether * v_stride) {
+        const int64_t rows = count - i < kRowsTogether ? count - i : kRowsTogether;
+        int64_t d = 0;
+        for (; d + D * F::N <= dim; d += D * F::N)
+            weighted_block<W, V, D>(v + d, v_stride, rows, F::N, p + i, p_stride, y + d, y_stride, i == 0);
+        for (; d < dim; d += F::N)
+            weighted_block<W, V, 1>(v + d, v_stride, rows, dim - d, p + i, p_stride, y + d, y_stride, i == 0);
+    }
 }
 
 template <class W>
@@ -161,6 +176,11 @@ static void weighted_sum(const void* values, int64_t v_stride, int64_t count, in
     for (; t + kBlockVectors <= n; t += kBlockVectors)
         weighted_vectors<W, kBlockVectors>(v, v_stride, count, dim, p + t * p_stride, p_stride,
                                            y + t * y_stride, y_stride);
+    if (n - t >= 4) {
+        weighted_vectors<W, 4>(v, v_stride, count, dim, p + t * p_stride, p_stride, y + t * y_stride,
+                               y_stride);
+        t += 4;
+    }
     p += t * p_stride;
     y += t * y_stride;
     if (n - t == 3) weighted_vectors<W, 3>(v, v_stride, count, dim, p, p_stride, y, y_stride);

@@ -18,7 +18,6 @@ from typing import Any
 import tokenizers
 
 from gnomon.errors import DataError, ModelError, OutputError, UsageError
-from gnomon.models.chat_template import ChatTemplate
 from gnomon.models.stream_decoder import StreamDecoder
 
 TOKEN_ROLES = ("bos_token", "eos_token", "unk_token", "pad_token")
@@ -105,6 +104,8 @@ class Tokenizer:
                 "prompt as plain text"
             )
         roles = {role: self._role(role) or "" for role in TOKEN_ROLES}
+        from gnomon.models.chat_template import ChatTemplate  # jinja takes a while to import
+
         template = ChatTemplate(self.chat_template, special_tokens=roles)
         return template.render(messages, add_generation_prompt=add_generation_prompt, tools=tools)
 
