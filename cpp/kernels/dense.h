@@ -116,14 +116,14 @@ constexpr int64_t kRowsTogether = 16;  // of v: so few that they stay in the nea
 template <class W, int V, int D>
 static inline void weighted_block(const typename W::T* v, int64_t v_stride, int64_t count, int64_t last,
                                   const float* p, int64_t p_stride, float* y, int64_t y_stride, bool is_first) {
-    const auto is_short = [&](int d) { return d == D - 1 && last < F::N; };
+    const bool is_short = D == 1 && last < F::N;  // only a block of one vector may be
     F s[V][D];
     GNOMON_UNROLL
     for (int t = 0; t < V; ++t) {
         GNOMON_UNROLL
         for (int d = 0; d < D; ++d) {
             const float* at = y + t * y_stride + d * F::N;
-            s[t][d] = is_first ? set(0.0f) : is_short(d) ? load(at, last) : load(at);
+            s[t][d] = is_first ? set(0.0f) : is_short ? load(at, last) : load(at);
         }
     }
     for (int64_t i = 0; i < count; ++i) {
@@ -132,7 +132,7 @@ static inline void weighted_block(const typename W::T* v, int64_t v_stride, int6
         GNOMON_UNROLL
         for (int d = 0; d < D; ++d) {
             const auto* at = v + i * v_stride + d * F::N;
-            row[d] = is_short(d) ? W::at(at, last) : W::at(at);
+            row[d] = is_short ? W::at(at, last) : W::at(at);
         }
         GNOMON_UNROLL
         for (int t = 0; t < V; ++t) {
@@ -146,7 +146,7 @@ static inline void weighted_block(const typename W::T* v, int64_t v_stride, int6
         GNOMON_UNROLL
         for (int d = 0; d < D; ++d) {
             float* at = y + t * y_stride + d * F::N;
-            if (is_short(d))
+            if (is_short)
                 store(at, s[t][d], last);
             else
                 store(at, s[t][d]);
