@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small_checkpoints import hf_config, write_folder, write_gguf
 from small_vocabularies import BPE_TOKENS, BYTE_LEVEL, SENTENCEPIECE
 from tokenizers import Tokenizer as Backend
-from tokenizers.models import WordLevel
+from tokenizers.models import BPE, WordLevel
 
 from gnomon.errors import DataError, ModelError, OutputError, UsageError
 from gnomon.models.gguf_metadata import Metadata
@@ -137,6 +137,17 @@ def test_save_and_read_is_the_same_tokenizer(tokenizer, tmp_path):
     assert again.chat_template == tokenizer.chat_template
     assert again.vocab_size == tokenizer.vocab_size
     assert not list(tmp_path.glob("*.part"))
+    merges = json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))["model"].get("merges", [])
+    assert all(isinstance(merge, str) for merge in merges)
+
+
+def test_merges_of_parts_with_spaces_stay_pairs(tmp_path):
+    vocab = {"a": 0, " ": 1, "a ": 2}
+    backend = Backend(BPE(vocab, [("a", " ")]))
+    Tokenizer(backend, settings={}).save(tmp_path)
+    again = read_tokenizer(tmp_path, hf_config={})
+    assert again is not None
+    assert again.encode("a ") == [2]
 
 
 def test_save_where_nothing_can_be(tokenizer, tmp_path):
