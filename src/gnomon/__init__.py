@@ -5,7 +5,14 @@
 >>> engine = Engine(open_model())          # the embedded SmolLM2-135M-Instruct  # doctest: +SKIP
 """
 
-from importlib.metadata import version
+from typing import Any
 
-__version__ = version("gnomon")
 __all__ = ["__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # takes a while to import
+
+        return version("gnomon")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
