@@ -31,7 +31,8 @@ void penalise(const float* logits, int64_t vocab, const int32_t* seen, int64_t c
     for (int64_t i = 0; i < count; ++i) {
         if (seen[i] < 0 || seen[i] >= vocab || std::isnan(logits[seen[i]])) continue;
         const float logit = logits[seen[i]];  // a token that was seen twice is penalised once
-        scores[seen[i]] = logit < 0 ? logit * penalty : logit / penalty;
+        const float score = logit < 0 ? logit * penalty : logit / penalty;
+        scores[seen[i]] = std::isnan(score) ? kLowest : score;
     }
 }
 
@@ -57,11 +58,11 @@ float largest_but(int64_t k, const std::vector<float>& scores, std::vector<float
 // Nucleus sampling (Holtzman et al., arXiv 1904.09751): the unlikely tail weighs nothing.
 void keep_top_p(float top_p, std::vector<float>& weights, std::vector<std::pair<float, int32_t>>& hopeful) {
     const double total = sum_of(weights), tail = (1.0 - static_cast<double>(top_p)) * total;
-    // So unlikely that all tokens like it together are in the tail: they need no sorting.
+    // So unlikely that all tokens like it together are in the tail: they need no sorting. The likeliest is not.
     const auto hopeless = static_cast<float>(tail / static_cast<double>(weights.size()));
     hopeful.clear();
     for (std::size_t i = 0; i < weights.size(); ++i) {
-        if (weights[i] > hopeless) hopeful.emplace_back(weights[i], static_cast<int32_t>(i));
+        if (weights[i] >= hopeless) hopeful.emplace_back(weights[i], static_cast<int32_t>(i));
         else weights[i] = 0.0f;
     }
     // The likeliest first, as many as are needed. The sum of the rest tells, which includes the hopeless.
@@ -101,7 +102,7 @@ int64_t choose_token(const KernelTable& k, const float* logits, int64_t vocab, c
     weights.resize(scores.size());
     std::size_t left = 0;
     for (std::size_t i = 0; i < scores.size(); ++i) {
-        if (scores[i] < least) continue;
+        if (scores[i] < least || scores[i] == kLowest) continue;
         tokens[left] = static_cast<int32_t>(i);
         weights[left++] = (scores[i] - largest) / temperature;
     }

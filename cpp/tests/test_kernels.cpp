@@ -103,8 +103,8 @@ TEST(dense_products_of_odd_shapes) {
 
 TEST(weighted_sums_of_odd_shapes) {
     for (int64_t dim : {2, 16, 24, 64, 80})
-        for (int64_t count : {1, 3, 50})
-            for (int64_t n : {1, 4, 6}) {
+        for (int64_t count : {1, 16, 17, 50})
+            for (int64_t n : {1, 2, 3, 5, 6, 10}) {
                 auto v = random_floats(count * dim, 7);
                 const auto p = random_floats(n * count, 8);
                 std::vector<int8_t> bytes;

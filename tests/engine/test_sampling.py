@@ -104,6 +104,7 @@ def test_a_seed_repeats():
     [
         {"temperature": -1.0},
         {"temperature": float("nan")},
+        {"temperature": float("inf")},
         {"top_k": 0},
         {"top_k": 1.5},
         {"top_p": 0.0},

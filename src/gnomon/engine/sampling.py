@@ -10,6 +10,7 @@ penalty, temperature, top-k, top-p, min-p, then one draw (`cpp/engine/sampling.h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,8 @@ class SamplingOptions:
     seed: int | None = None  # None: different every time
 
     def __post_init__(self) -> None:
-        _require("temperature", self.temperature, "0 or more", self.temperature >= 0)
+        is_valid = 0 <= self.temperature < math.inf
+        _require("temperature", self.temperature, "0 or more, and finite", is_valid)
         if self.top_k is not None:
             _require("top_k", self.top_k, "a whole number from 1", _is_count(self.top_k))
         if self.top_p is not None:
@@ -59,10 +61,10 @@ class Sampler:
         is_penalised = options.repetition_penalty != 1.0
         return _native.choose_token(
             np.ascontiguousarray(logits, np.float32),
-            np.asarray(seen if is_penalised else (), np.int32),
+            np.ascontiguousarray(seen if is_penalised else (), np.int32),
             self._rng.random() if options.temperature else 0.0,
             temperature=options.temperature,
-            top_k=options.top_k or 0,
+            top_k=min(options.top_k or 0, len(logits)),
             top_p=1.0 if options.top_p is None else options.top_p,
             min_p=options.min_p or 0.0,
             repetition_penalty=options.repetition_penalty,

@@ -14,6 +14,7 @@ _CHOICES = 24  # how many are looked at for one in which the goal is true
 _PICTURES = 3  # of each; the engine sees two
 _MORE_PICTURES = 60  # each of its own choice: a goal that is proved should be true in them
 _ENOUGH = 10  # of these, to speak of every configuration
+_MOST_LATE_S = 8.0  # to draw as many, after the time is over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +63,14 @@ def find_configuration(problem: Problem, *, seed: int) -> Configuration | Diagra
 
 
 def look_elsewhere(problem: Problem, *, seed: int, time_s: float = 10.0) -> Elsewhere:
-    """Look for a picture, of any choice that can be drawn, in which the goal is not true."""
+    """Look for a picture, of any choice that can be drawn, in which the goal is not true. The time
+    ends it when enough pictures were looked at.
+    """
     assert problem.goal is not None
     end = time.perf_counter() + time_s
     pictures = 0
     for choice in range(1, _MORE_PICTURES + 1):
-        if time.perf_counter() > end:
+        if time.perf_counter() - end > (0 if pictures >= _ENOUGH else _MOST_LATE_S):
             break
         try:
             at = draw(problem, seed=seed + choice, choice=choice, is_wide=True)

@@ -151,15 +151,16 @@ def _vocab_size(backend: tokenizers.Tokenizer) -> int:
 
 
 def _with_joined_merges(tokenizer_json: str) -> str:
-    """The same with each merge as one string, if no part has a space: read in two thirds of the
-    time.
+    """The same with each merge as one string, which is read in two thirds of the time. Where a part
+    has a space, or looks like the first line of a file of merges, they stay pairs.
     """
     content = json.loads(tokenizer_json)
     merges = content["model"].get("merges", [])
-    if any(" " in part for pair in merges for part in pair):
+    if not merges or isinstance(merges[0], str):
         return tokenizer_json
-    if merges and not isinstance(merges[0], str):
-        content["model"]["merges"] = [" ".join(pair) for pair in merges]
+    if any(" " in one + two or one.startswith("#version") for one, two in merges):
+        return tokenizer_json
+    content["model"]["merges"] = [" ".join(pair) for pair in merges]
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
