@@ -119,6 +119,11 @@ def test_nonsense_is_refused(change):
         SamplingOptions(**change)
 
 
+def test_more_likeliest_tokens_than_there_are():
+    sampler = Sampler(SamplingOptions(temperature=1.0, top_k=2**70, seed=4))
+    assert sampler.choose(np.array([-np.inf, 0.0], np.float32), []) == 1
+
+
 def test_the_least_temperatures_take_the_likeliest():
     for temperature in (1e-6, 1e-38, 1e-300):
         sampler = Sampler(SamplingOptions(temperature=temperature, seed=0))

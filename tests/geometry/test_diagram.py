@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gnomon.geometry import Problem
+from gnomon.geometry.configuration import look_elsewhere
 from gnomon.geometry.constructions import CONSTRUCTIONS
 from gnomon.geometry.diagram import DiagramError, draw
 from gnomon.geometry.predicates import PREDICATES, holds, statement
@@ -136,3 +137,11 @@ def test_sixty_points_of_a_circle_are_drawn():
         gaps = [abs(one - other) for i, one in enumerate(places) for other in places[:i]]
         assert len(places) == 60
         assert min(gaps) >= 1e-2
+
+
+def test_time_ends_the_look_at_other_configurations_when_enough_were_seen():
+    problem = Problem.parse("a b c = triangle a b c; h = orthocenter h a b c ? perp c h a b")
+    hurried, patient = (look_elsewhere(problem, seed=1, time_s=time_s) for time_s in (0.0, 60.0))
+    assert hurried.is_true
+    assert hurried.pictures == 10
+    assert patient.pictures > 30

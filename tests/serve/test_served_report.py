@@ -31,7 +31,7 @@ def test_a_compressed_model_tells_its_errors_and_no_path(model):
         name: {"codec": "trellis", "bits_per_weight": 2.0 + i % 3, "relative_error": 0.01 * i}
         for i, name in enumerate(names, start=1)
     }
-    options = {"codec": "trellis", "bits": 2, "calibration": "/home/me/private.txt"}
+    options = {"codec": "trellis", "bits": 2, "calibration": "texts/private.txt"}
     provenance = {"gnomon_version": "0.1.0", "options": options, "layers": layers}
     report = model_report(replace(model, provenance=provenance))
     assert [strip["kind"] for strip in report["errors"]][:2] == ["q_proj", "k_proj"]
