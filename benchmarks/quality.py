@@ -1,7 +1,8 @@
 """Perplexity of SmolLM2-135M before and after coding its 210 linear layers.
 
 The embedding and head stay as they are, so the figure is that of the layers alone; bits a weight
-count everything that is stored for them. The text is WikiText-2's test part (`--data DIR` or
+count everything that is stored for them. A whole number of bits gives every layer as many; another,
+2.09 say, is a mean, with all that is stored counted, and spread to where it matters. The text is WikiText-2's test part (`--data DIR` or
 GNOMON_DATA, a folder with text/wikitext2.test.txt; without one, the bundled slice of it) in windows
 of 512 tokens; calibration is on the bundled slice of the validation part and on bundled chats.
 `perplexity` counts every token of a window but its first, `half` those of its second half only, as
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("--model", default=None, help="default: the embedded SmolLM2-135M")
     parser.add_argument("--codec", default="trellis")
     parser.add_argument("--effort", default="quick")
-    parser.add_argument("--bits", type=int, nargs="+", default=[2, 3, 4])
+    parser.add_argument("--bits", type=float, nargs="+", default=[2, 3, 4])
     parser.add_argument("--windows", type=int, default=24)
     parser.add_argument("--calibration-tokens", type=int, default=None)
     folder = os.environ.get("GNOMON_DATA")
@@ -103,7 +104,7 @@ def main() -> None:
                 calibration_tokens=arguments.calibration_tokens,
             )
             start = time.perf_counter()
-            name = f"{arguments.codec}-{arguments.effort}-{bits}bit-{options.tokens}"
+            name = f"{arguments.codec}-{arguments.effort}-{bits:g}bit-{options.tokens}"
             found = coded(model, folder / name, options)
             reached = measure(found.pop("model"), text, arguments.windows)
             rows.append(

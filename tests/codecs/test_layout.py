@@ -41,15 +41,6 @@ def test_every_tensor_must_be_there_and_fit(codec, good):
             check(codec, rest | {key: tensor.astype(np.int64)}, SETTINGS)
 
 
-def test_learned_output_scales_are_optional_and_must_fit():
-    good = TRELLIS | {"output_scales": np.ones(20, np.float16)}
-    check("trellis", good, SETTINGS)
-    with pytest.raises(ModelError, match=r"output_scales have the shape \[1\]"):
-        check("trellis", good | {"output_scales": np.ones(1, np.float16)}, SETTINGS)
-    with pytest.raises(ModelError, match="has output_scales but no output_seed"):
-        check("trellis", good, SETTINGS | {"output_seed": None})
-
-
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

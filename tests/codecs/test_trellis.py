@@ -1,6 +1,5 @@
 """The trellis codec: the fast encoder against the plain one, the format, and its error."""
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from gnomon import _native
 from gnomon.codecs import EncodedWeight, decode, trellis
-from gnomon.codecs.rotation import signs
 
 SHANNON = {2: 4.0**-2, 3: 4.0**-3, 4: 4.0**-4}
 REACHED = {2: 0.0805, 3: 0.0209, 4: 0.0054}  # the tables in the package do a little better
@@ -127,21 +125,6 @@ def test_codes_do_not_depend_on_the_instruction_set(isa, tmp_path):
             env={**os.environ, **environment},
         )
     assert np.array_equal(np.load(tmp_path / "one.npy"), np.load(tmp_path / "other.npy"))
-
-
-def test_learned_output_scales_take_the_place_of_signs():
-    rng = np.random.default_rng(5)
-    tensors = {
-        "codes": rng.integers(0, 256, (1, 1, 8, 64), dtype=np.uint8),
-        "table": trellis.gaussian_table(2)[0],
-        "scales": rng.uniform(0.5, 2, 24).astype(np.float16),
-    }
-    settings = {"bits": 2, "input_seed": 1, "output_seed": 2}
-    plain = EncodedWeight(codec="trellis", shape=(24, 32), tensors=tensors, settings=settings)
-    learned = rng.uniform(-2, 2, 24).astype(np.float16)
-    tuned = dataclasses.replace(plain, tensors=tensors | {"output_scales": learned})
-    factors = learned.astype(np.float32) * signs(2, 24)  # of what the signs give
-    np.testing.assert_allclose(decode(tuned), decode(plain) * factors[:, None], rtol=1e-5)
 
 
 def test_rounder_pads_odd_shapes():

@@ -28,7 +28,7 @@ def test_sizes_are_those_of_coded_matrices(shape, is_vocabulary):
     if is_vocabulary:
         forms = vocabulary_forms("w.weight", shape)
     else:
-        forms = block_forms("w.weight", shape, is_tuned=False)
+        forms = block_forms("w.weight", shape)
     for form in forms:
         if form.codec == "f16":
             assert form.size_bytes == 2 * weight.size

@@ -55,6 +55,17 @@ def test_a_loss_that_explodes_falls_back():
     assert all(np.isfinite(decode(weight)).all() for weight in tuned.encoded.values())
 
 
+def test_training_that_brings_too_little_ends_early_and_changes_nothing():
+    block = coded_block("llama", scale_error=0.3)
+    enough = tune(block, dataclasses.replace(OPTIONS, least_gain=0.01, patience=1))
+    assert enough.is_better
+    little = tune(block, dataclasses.replace(OPTIONS, least_gain=0.99, patience=1))
+    assert not little.is_better
+    assert 0 < little.tokens < enough.tokens / 2
+    assert little.encoded is block.encoded
+    assert not little.vectors
+
+
 def test_inputs_that_are_no_numbers_leave_the_block_as_it_was():
     block = coded_block("llama")
     hidden = block.hidden.copy()

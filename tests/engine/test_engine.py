@@ -141,25 +141,6 @@ def test_coded_models_run_as_their_decoded_matrices(reference, embedding_codec):
     np.testing.assert_allclose(np.stack(rows), logits, atol=1e-3 * np.abs(logits).max())
 
 
-def test_learned_output_scales_run_as_they_decode(reference):
-    from gnomon.engine.native_layers import LayerFactory
-
-    _model, config, plain, coded = coded_model(reference, embedding_codec="int8")
-    name = "model.layers.0.self_attn.q_proj.weight"
-    rng = np.random.default_rng(8)
-    out, in_ = coded[name].shape
-    learned = {
-        "output_scales": rng.uniform(-2, 2, out).astype(np.float16),
-        "scales": rng.uniform(0.002, 0.004, out).astype(np.float16),
-    }
-    coded[name] = dataclasses.replace(coded[name], tensors={**coded[name].tensors, **learned})
-    factory = LayerFactory(our_model(config, MemoryWeights(plain, coded)).weights)
-    inputs = rng.standard_normal((7, in_)).astype(np.float32)
-    expected = inputs @ decode(coded[name]).T
-    error = np.linalg.norm(factory.linear(name).multiply(inputs) - expected)
-    assert error < 0.02 * np.linalg.norm(expected)  # inputs and products are rounded to bytes
-
-
 def test_bytes_read_for_a_token_are_those_of_the_file(reference):
     """Codes, tables and scales of the blocks and the head, and the norms: nothing is read twice."""
     model, config, plain, coded = coded_model(reference, embedding_codec="trellis")

@@ -56,16 +56,11 @@ def _trellis(encoded: EncodedWeight, where: str) -> Expected:
                 f"{where}: {key} is {seed!r}; null or a whole number from 0 to 2^64 - 1 was "
                 "expected"
             )
-    expected = {
+    return {
         "codes": (("uint8",), ((strips, blocks, 4 * bits, trellis.STRIP),)),
         "table": (("int8",), (trellis.FORMS[bits].table_shape,)),
         "scales": _scales(encoded),
     }
-    if trellis.OUTPUT_SCALES in encoded.tensors:
-        if encoded.settings["output_seed"] is None:
-            raise ModelError(f"{where}: has {trellis.OUTPUT_SCALES} but no output_seed")
-        expected[trellis.OUTPUT_SCALES] = (_FLOATS, ((encoded.shape[0],),))
-    return expected
 
 
 def _aq(encoded: EncodedWeight, where: str) -> Expected:

@@ -26,7 +26,6 @@ from gnomon.codecs.rotation import hadamard, signs, unrotate
 BLOCK = 32  # columns of a cycle
 STRIP = 64  # rows whose codes stand together
 MARGIN = 8  # symbols that the search looks at beyond the cycle, on either side
-OUTPUT_SCALES = "output_scales"  # a tensor that a tuned weight has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,19 +180,16 @@ def _joined(planes: list[np.ndarray]) -> np.ndarray:
 def decode(encoded: EncodedWeight) -> np.ndarray:
     """The matrix float32 [out, in], rotations undone."""
     weight = unrotate(decode_rotated(encoded), seed=_seed(encoded.settings, "input"))
-    scales = output_scales(encoded)
+    scales = output_signs(encoded)
     return np.ascontiguousarray(
         weight if scales is None else hadamard(weight.T).T * scales[:, None]
     )
 
 
-def output_scales(encoded: EncodedWeight) -> np.ndarray | None:
-    """S_out, float32 [out]: learned where they are stored, else signs; None: outputs stay put."""
+def output_signs(encoded: EncodedWeight) -> np.ndarray | None:
+    """S_out, float32 [out]; None: outputs stay put."""
     seed = _seed(encoded.settings, "output")
-    if seed is None:
-        return None
-    learned = encoded.tensors.get(OUTPUT_SCALES)
-    return signs(seed, encoded.shape[0]) if learned is None else learned.astype(np.float32)
+    return None if seed is None else signs(seed, encoded.shape[0])
 
 
 def decode_rotated(encoded: EncodedWeight) -> np.ndarray:

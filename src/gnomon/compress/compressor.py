@@ -162,8 +162,10 @@ class Compressor:
             current = self.workers.keep({**weights, **finished.decoded()})
             states = self._every_shard(advance, layer, current, states, step)
         if EFFORTS[self.options.effort].is_tuned:
-            finished = self.tune(layer, weights, finished, references, before)
-            states = self._run_block(layer, weights, finished, before)
+            tuned = self.tune(layer, weights, finished, references, before)
+            finished |= tuned
+            if tuned.layers:  # else the states are what they were
+                states = self._run_block(layer, weights, finished, before)
         self.job.save(part, finished)
         return finished, states
 
@@ -175,7 +177,10 @@ class Compressor:
         references: list[Any],
         before: list[Any],
     ) -> Part:
-        """The rounded block after training what is continuous in it; see `tuning`."""
+        """What of a rounded block has changed after training what is continuous in it.
+
+        See `tuning`. There is always a note; no layers where nothing was learned.
+        """
         from gnomon.compress.tuning import tune_block
 
         def report(progress: Progress) -> None:
@@ -194,7 +199,7 @@ class Compressor:
         if tuned.trouble is not None:
             self._report_block(layer, f"went back to the best state: {tuned.trouble}")
         return Part(
-            layers=rounded.recoded(tuned.encoded),
+            layers=rounded.recoded(tuned.encoded) if tuned.is_better else {},
             vectors=tuned.vectors,
             notes={f"tuning {layer}": tuned.notes},
         )

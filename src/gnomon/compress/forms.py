@@ -43,16 +43,9 @@ class StoredForm:
         return sum(tensor.size_bytes for tensor in self.tensors)
 
 
-def block_forms(name: str, shape: tuple[int, int], *, is_tuned: bool) -> list[StoredForm]:
-    """For a linear layer of a block: the trellis in all its widths.
-
-    It has one scale a matrix; tuning makes of it one a row on either side of the output rotation.
-    """
-    if not is_tuned:
-        return [_trellis(name, shape, bits, {"scales": ("F32", 1)}) for bits in BITS]
-    scales: dict[str, tuple[str, int]] = {}
-    scales |= dict.fromkeys(("scales", "output_scales"), ("F16", shape[0]))
-    return [_trellis(name, shape, bits, scales) for bits in BITS]
+def block_forms(name: str, shape: tuple[int, int]) -> list[StoredForm]:
+    """For a linear layer of a block: the trellis in all its widths, with one scale a matrix."""
+    return [_trellis(name, shape, bits, {"scales": ("F32", 1)}) for bits in BITS]
 
 
 def vocabulary_forms(name: str, shape: tuple[int, int]) -> list[StoredForm]:

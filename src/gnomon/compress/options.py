@@ -105,11 +105,10 @@ class CompressOptions:
     @property
     def target(self) -> Target | None:
         """What the bits are spread for; None where every layer gets as many."""
-        is_tuned = EFFORTS[self.effort].is_tuned
         if self.size_bytes is not None:
-            return Target(size_bytes=self.size_bytes, head_bits=self.head_bits, is_tuned=is_tuned)
+            return Target(size_bytes=self.size_bytes, head_bits=self.head_bits)
         if self.bits is not None and not float(self.bits).is_integer():
-            return Target(mean_bits=self.bits, head_bits=self.head_width, is_tuned=is_tuned)
+            return Target(mean_bits=self.bits, head_bits=self.head_width)
         return None
 
 

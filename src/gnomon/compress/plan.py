@@ -34,7 +34,6 @@ class Target:
     mean_bits: float | None = None  # everything stored in the blocks' linear layers, a weight
     size_bytes: int | None = None  # of model.safetensors
     head_bits: int | None = 4  # of embedding and head; None, only with a size: chosen too
-    is_tuned: bool = False  # whether blocks will be tuned, which adds to what is stored
 
     def __post_init__(self) -> None:
         assert (self.mean_bits is None) != (self.size_bytes is None)
@@ -119,7 +118,7 @@ def stored_forms(model: Model, target: Target) -> dict[str, list[StoredForm]]:
     for layer in range(model.config.num_layers):
         for group in linear_groups(model.config, layer):
             for name in group.names:
-                forms[name] = block_forms(name, _sides(model, name), is_tuned=target.is_tuned)
+                forms[name] = block_forms(name, _sides(model, name))
     for name in (EMBEDDING,) if model.config.is_head_tied else VOCABULARY:
         some = vocabulary_forms(name, _sides(model, name))
         forms[name] = [form for form in some if target.head_bits in (None, form.bits)]

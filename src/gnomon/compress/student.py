@@ -1,9 +1,9 @@
 """A rounded model in training: its codes stand still, everything continuous about it can move.
 
-`Student` is the `Layers` of `gnomon.compress.torch_forward` for coded weights. What moves: the
-scales on either side of a trellis's output rotation, codebooks and scales of `aq`, the scales of
-`int8`, norms and biases. Each is trained as a factor `1 + p` or, for biases and codebooks, as a
-difference in units of its own size, so that one step width suits them all.
+`Student` is the `Layers` of `gnomon.compress.torch_forward` for coded weights. What moves is what is
+stored anyway: scales of all codecs, codebooks of `aq`, norms and biases. Each is trained as a factor
+`1 + p` or, for biases and codebooks, as a difference in units of its own size, so that one step
+width suits them all.
 
     student = Student(encoded, plain)
     hidden = run_block(config, 0, student, hidden)           # [sequences, time, hidden_size]
@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from gnomon.codecs import EncodedWeight
 from gnomon.codecs.aq import indices
 from gnomon.codecs.rotation import signs
-from gnomon.codecs.trellis import OUTPUT_SCALES, coded_values, output_scales
+from gnomon.codecs.trellis import coded_values, output_signs
 from gnomon.compress.torch_forward import as_tensor
 from gnomon.compress.torch_rotation import rotate
 
@@ -94,7 +94,7 @@ class TrainedVector(nn.Module):
 
 
 class TrellisLayer(nn.Module):
-    """y = s_out ⊙ H(s_row ⊙ (T · R x)): T the coded values, R the rotation of inputs.
+    """y = S_out H(s ⊙ (T · R x)): T the coded values, R the rotation of inputs, s the scales.
 
     T stays in int8 and is widened for a product at a time: that a whole model fits in memory.
     """
@@ -103,14 +103,13 @@ class TrellisLayer(nn.Module):
         super().__init__()
         self.source = encoded
         settings, tensors = encoded.settings, encoded.tensors
-        rows, columns = encoded.shape
         values = np.ascontiguousarray(coded_values(encoded))  # int8 [out, in]
         self.values = torch.from_numpy(values)
-        self.row_scales = TrainedVector(np.broadcast_to(_float(tensors["scales"]), (rows,)))
-        seed = settings["input_seed"]
+        self.scales = TrainedVector(_float(tensors["scales"]))  # one, or one a row
+        seed, columns = settings["input_seed"], encoded.shape[1]
         self.input_signs = None if seed is None else torch.from_numpy(signs(int(seed), columns))
-        scales = output_scales(encoded)
-        self.output_scales = None if scales is None else TrainedVector(scales)
+        after = output_signs(encoded)
+        self.output_signs = None if after is None else torch.from_numpy(after)
         self.observer: ProductObserver | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -118,13 +117,14 @@ class TrellisLayer(nn.Module):
             x = rotate(x * self.input_signs)
         y = _Product.apply(x.flatten(0, -2), self).unflatten(0, x.shape[:-1])
         assert isinstance(y, Tensor)
-        y = y * self.row_scales()
-        return y if self.output_scales is None else rotate(y) * self.output_scales()
+        y = y * self.scales()
+        return y if self.output_signs is None else rotate(y) * self.output_signs
 
     def rows(self, index: Tensor) -> Tensor:
         """Rows [..., in] of the matrix, for a table that is looked up in; its outputs stay put."""
-        assert self.output_scales is None
-        x = self.values[index].float() * self.row_scales()[index][..., None]
+        assert self.output_signs is None
+        scales = self.scales().expand(len(self.values))
+        x = self.values[index].float() * scales[index][..., None]
         return x if self.input_signs is None else rotate(x) * self.input_signs
 
     def replace_codes(self, codes: np.ndarray, values: Tensor) -> None:
@@ -133,10 +133,9 @@ class TrellisLayer(nn.Module):
         self.values = values
 
     def encoded(self) -> EncodedWeight:
-        tensors = dict(self.source.tensors) | {"scales": self.row_scales.stored(np.float16)}
-        if self.output_scales is not None:
-            tensors[OUTPUT_SCALES] = self.output_scales.stored(np.float16)
-        return _changed(self.source, tensors)
+        tensors = self.source.tensors
+        stored = self.scales.stored(np.asarray(tensors["scales"]).dtype.type)
+        return _changed(self.source, {**tensors, "scales": stored})
 
 
 class ProductObserver(Protocol):

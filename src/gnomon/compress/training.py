@@ -2,7 +2,8 @@
 
 Some sequences are kept aside. Adam goes down the loss on the others, a few sequences at a time, and
 the state that was best on those kept aside is what is returned, as it will be stored; where none
-was better than the start, the start. So training cannot make anything worse on them.
+was better than the start, the start. So training cannot make anything worse on them, and it ends
+early where it brings nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class TrainingOptions:
     learning_rate: float = 2e-3  # relative to every parameter's size
     held_out: float = 0.0625  # the share of the sequences that the best state is chosen on
     checks: int = 8  # how often that is looked at, and a state is handed out to be kept
-    patience: int = 3  # checks without a better state before the end
+    least_gain: float = 0.0  # the share of the loss that must be won from one check to the next
+    patience: int = 3  # checks that did not win it before the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,11 @@ class Trained:
     after: float
     tokens: int  # that were trained on, repeats counted
     trouble: str | None  # what went wrong, if the last good state had to be gone back to
+
+    @property
+    def is_better(self) -> bool:
+        """Whether anything was learned; else all is as it was."""
+        return self.after < self.before
 
     @property
     def notes(self) -> dict[str, float | int | str]:
@@ -111,7 +118,7 @@ def train(
         on_progress(Progress(stage=stage, done=step + 1, total=steps, detail=detail))
         if (step + 1) % every == 0 or step == steps - 1:
             now = kept_loss(student)
-            misses = 0 if now < lowest else misses + 1
+            misses = 0 if now < (1 - options.least_gain) * lowest else misses + 1
             if now < lowest:
                 lowest, best = now, descent.copy()
             scalars = {"before": before, "lowest": lowest, "misses": misses, "tokens": tokens}
@@ -123,7 +130,7 @@ def train(
     descent.restore(best)
     learned, vectors = student.encoded(), student.vectors()
     after = kept_loss(Student(learned, {**plain, **vectors}))  # as stored: in float16
-    if not after < before:
+    if not after < (1 - options.least_gain) * before:
         learned, vectors, after = encoded, {}, before
     return Trained(
         encoded=learned,

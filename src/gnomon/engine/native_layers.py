@@ -12,7 +12,6 @@ from gnomon.codecs import aq
 from gnomon.codecs.encoded import EncodedWeight
 from gnomon.codecs.layout import require_layout
 from gnomon.codecs.rotation import signs
-from gnomon.codecs.trellis import OUTPUT_SCALES
 from gnomon.errors import ModelError, UsageError
 from gnomon.models.finite import require_finite
 from gnomon.models.model import Weights
@@ -140,9 +139,6 @@ def _trellis(
 ) -> _native.Linear:
     out, in_ = encoded.shape
     tensors, settings = encoded.tensors, encoded.settings
-    output_rotation = factory.rotation(settings["output_seed"], out)
-    if OUTPUT_SCALES in tensors:
-        output_rotation = _native.Rotation(out, factory.numbers(name, encoded, OUTPUT_SCALES))
     return _native.trellis_linear(
         np.ascontiguousarray(tensors["codes"]),
         np.ascontiguousarray(tensors["table"]),
@@ -150,7 +146,7 @@ def _trellis(
         out,
         in_,
         input_rotation=factory.rotation(settings["input_seed"], in_),
-        output_rotation=output_rotation,
+        output_rotation=factory.rotation(settings["output_seed"], out),
         bias=bias,
     )
 
