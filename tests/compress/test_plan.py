@@ -25,11 +25,8 @@ def importance_of(model, **changes):
 @pytest.mark.parametrize("is_vocabulary", [False, True])
 def test_sizes_are_those_of_coded_matrices(shape, is_vocabulary):
     weight = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    if is_vocabulary:
-        forms = vocabulary_forms("w.weight", shape)
-    else:
-        forms = block_forms("w.weight", shape)
-    for form in forms:
+    forms_of = vocabulary_forms if is_vocabulary else block_forms
+    for form in forms_of("w.weight", shape):
         if form.codec == "f16":
             assert form.size_bytes == 2 * weight.size
             continue

@@ -1,9 +1,9 @@
 """A rounded model in training: its codes stand still, everything continuous about it can move.
 
-`Student` is the `Layers` of `gnomon.compress.torch_forward` for coded weights. What moves is what is
-stored anyway: scales of all codecs, codebooks of `aq`, norms and biases. Each is trained as a factor
-`1 + p` or, for biases and codebooks, as a difference in units of its own size, so that one step
-width suits them all.
+`Student` is the `Layers` of `gnomon.compress.torch_forward` for coded weights. What moves is what
+is stored anyway: scales of all codecs, codebooks of `aq`, norms and biases. Each is trained as a
+factor `1 + p` or, for biases and codebooks, as a difference in units of its own size, so that one
+step width suits them all.
 
     student = Student(encoded, plain)
     hidden = run_block(config, 0, student, hidden)           # [sequences, time, hidden_size]

@@ -1,8 +1,8 @@
 """Block tuning: what stays continuous in a rounded block learns to give the original's output.
 
 The codes stand still. What falls is the error of the block's output on whole sequences. What learns
-is what is stored anyway: a scale for every row on either side of a rotation would win another one or
-two percent of the error, and the bits that they take win more where codes are wider.
+is what is stored anyway: a scale for every row on either side of a rotation would win another one
+or two percent of the error, and the bits that they take win more where codes are wider.
 """
 
 from __future__ import annotations
