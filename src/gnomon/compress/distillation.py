@@ -20,7 +20,7 @@ from gnomon.models.config import ModelConfig
 from gnomon.progress import OnProgress
 
 # Gradients of fewer tokens are mostly noise, which larger steps follow.
-OPTIONS = TrainingOptions(batch_tokens=8192, learning_rate=1e-3)
+OPTIONS = TrainingOptions(batch_tokens=8192, learning_rate=2e-3)
 
 
 def distill(

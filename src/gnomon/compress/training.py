@@ -29,7 +29,7 @@ class TrainingOptions:
     passes: float = 1.0  # over the sequences
     tokens: float = math.inf  # trained on at most, repeats counted
     batch_tokens: int = 2048  # a step, or a quarter of a pass if that is less
-    learning_rate: float = 2e-3  # relative to every parameter's size
+    learning_rate: float = 3e-3  # relative to every parameter's size, times √loss at the start
     held_out: float = 0.0625  # the share of the sequences that the best state is chosen on
     checks: int = 8  # how often that is looked at, and a state is handed out to be kept
     least_gain: float = 0.0  # the share of the loss that must be won from one check to the next
@@ -95,14 +95,15 @@ def train(
             parts = np.array_split(kept, math.ceil(len(kept) / batch))
             return sum(float(loss_on(module, part)) * len(part) for part in parts) / len(kept)
 
-    descent = Descent(student, steps=steps, learning_rate=options.learning_rate)
-    best = descent.copy()
-    if state is None:
-        before = lowest = kept_loss(student)
-        misses = tokens = 0
-    else:
+    before = kept_loss(student) if state is None else float(state["before"])
+    # A loss is quadratic in what is wrong: the less there is, the finer are the steps.
+    learning_rate = options.learning_rate * math.sqrt(before if before > 0 else 0.0)
+    descent = Descent(student, steps=steps, learning_rate=learning_rate)
+    best, lowest = descent.copy(), before
+    misses = tokens = 0
+    if state is not None:
         descent.load(state)
-        before, lowest = float(state["before"]), float(state["lowest"])
+        lowest = float(state["lowest"])
         misses, tokens = int(state["misses"]), int(state["tokens"])
         best = [torch.from_numpy(state[f"best.{index}"]) for index in range(len(best))]
     trouble = None
