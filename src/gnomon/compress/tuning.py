@@ -22,7 +22,7 @@ from gnomon.progress import OnProgress
 
 # Most of what can be won is won by 32,768 tokens, and in many blocks it is next to nothing.
 OPTIONS = TrainingOptions(
-    passes=4.0, tokens=32_768, learning_rate=0.04, checks=4, least_gain=1e-3, patience=1
+    passes=4.0, tokens=32_768, learning_rate=0.02, checks=4, least_gain=1e-3, patience=1
 )
 
 
