@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,25 @@ def leave_one_out(corpus: ReadCorpus, options: TrainOptions) -> list[Row]:
     return rows
 
 
+def with_one_head(head: Head, readings: Mapping[str, ReadCorpus]) -> list[Row]:
+    """The same texts read in several ways, which `head` is given."""
+    tests = {name: mixed(corpus.of_part("test")) for name, corpus in readings.items()}
+    return [
+        figures_of(test, ours(head)(test), f"{name}, this head") for name, test in tests.items()
+    ]
+
+
+def with_own_heads(readings: Mapping[str, ReadCorpus], options: TrainOptions) -> list[Row]:
+    """The same texts read in several ways, each with a head that learned from texts read so."""
+    rows = []
+    for name, corpus in readings.items():
+        test = mixed(corpus.of_part("test"))
+        own = learn(corpus.of_part("train"), options=options)
+        found = [own.boundary.posterior(x) for x in test.features(own.probes)]
+        rows.append(figures_of(test, found, f"{name}, a head of its own"))
+    return rows
+
+
 def whole_texts(head: Head, corpus: ReadCorpus) -> list[Row]:
     return [
         {"what": each.name, "texts": each.texts, "right %": 100 * each.right}
@@ -189,7 +208,12 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=800, help="texts of each other kind")
     parser.add_argument("--bare", type=int, default=0, help="texts that are read stripped, too")
     parser.add_argument("--words", type=int, default=0, help="texts with a cut within a sentence")
-    parser.add_argument("--compare", type=int, default=0, help="texts that the original reads, too")
+    parser.add_argument(
+        "--compare",
+        type=int,
+        default=0,
+        help="texts that the original reads, too",
+    )
     parser.add_argument(
         "--unspliced", action="store_true", help="take the head that saw no spliced texts"
     )
@@ -278,36 +302,23 @@ def main() -> None:
     result["head bytes"] = None
     report("whole texts", whole_texts(head, without_splices.of_part("test")))
     if options.bare:
-        full = xl.where([i < options.bare for i in range(len(xl.texts))])
-        bare = read(full.texts, form=bare_form)
-        tested = [mixed(each.of_part("test")) for each in (full, bare)]
-        names = ("in full", "stripped")
-        rows = [
-            figures_of(x, ours(head)(x), f"{n}, this head")
-            for x, n in zip(tested, names, strict=True)
-        ]
-        for x, each, name in zip(tested, (full, bare), names, strict=True):
-            own = learn(each.of_part("train"), options=learning)
-            found = [own.boundary.posterior(f) for f in x.features(own.probes)]
-            rows.append(
-                figures_of(x, found, f"{name}, a head that learned from these texts {name}")
-            )
-        report("lower case, no punctuation", rows)
+        first = xl.where([i < options.bare for i in range(len(xl.texts))])
+        bare = read(first.texts, form=bare_form)
+        report(
+            "lower case, no punctuation",
+            [
+                *with_one_head(head, {"in full": first, "stripped": bare}),
+                *with_own_heads({"in full": first, "stripped": bare}, learning),
+            ],
+        )
     if options.words:
         report("words", within_sentences(head, reader, read, test.texts[: options.words]))
     if options.compare:
         original = open_model(options.original)
         other = Reader(original, layers=reader.layers, threads=options.threads)
-        texts = list(test.texts[: options.compare])
-        again = read(texts, other)
-        same = test.where([i < options.compare for i in range(len(test.texts))])
-        report(
-            "readers, with one head",
-            [
-                figures_of(same, ours(head)(same), model.name),
-                figures_of(again, ours(head)(again), original.name),
-            ],
-        )
+        first = xl.where([i < options.compare for i in range(len(xl.texts))])
+        readers = {model.name: first, original.name: read(first.texts, other)}
+        report("readers", [*with_one_head(head, readers), *with_own_heads(readers, learning)])
     if options.save:
         head.save(options.save)
         result["head bytes"] = options.save.stat().st_size
