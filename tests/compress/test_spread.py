@@ -48,6 +48,20 @@ def test_a_size_is_met(size_bytes, effort, tiny, tmp_path, options):
     assert 0.97 * size_bytes < result.size_bytes <= size_bytes  # of layers as small as these
 
 
+def test_more_effort_spreads_bits_unasked(tiny, tmp_path, options):
+    asked = replace(options, effort="standard", bits=2)
+    chosen = compress(tiny, tmp_path / "out", options=replace(asked, bits=None))
+    assert open_model(chosen.output).provenance["options"]["bits"] == 2.1
+    # Of matrices as small as these not even two bits are that few: what is possible will do.
+    plan = open_model(chosen.output).provenance["notes"]["plan"]
+    assert plan["mean_bits"] > 2.1
+    assert {bits for name, bits in plan["bits"].items() if name not in HEADS} == {2}
+    assert asked.target is None
+    assert replace(asked, bits=2.1).target.is_asked
+    with pytest.raises(UsageError, match=r"2\.1 bits a weight were asked for"):
+        compress(tiny, tmp_path / "out2", options=replace(asked, bits=2.1))
+
+
 def test_the_choice_is_written_down(tiny, tmp_path, options):
     result = compress(tiny, tmp_path / "out", options=replace(options, size_bytes=45_000))
     said = json.loads((tmp_path / "out" / "gnomon.json").read_text())

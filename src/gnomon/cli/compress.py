@@ -37,7 +37,7 @@ def compress(
             metavar="N",
             min=1,
             max=8,
-            show_default="2, or 8 with int8",
+            show_default="2; 2.1 with --effort standard or max; 8 with int8",
             help="Bits a weight in the blocks' linear layers. A whole number is the width of "
             "every layer's codes; 2.3, say, is the mean of all that is stored for these layers, "
             "and those that matter more get more of it.",
@@ -199,7 +199,7 @@ def compress(
                 "output": result.output,
                 "model": original.name,
                 "codec": options.codec,
-                "bits": options.width if options.target is None else options.bits,
+                "bits": options.wanted_bits if size is None else None,
                 "head_bits": options.head_bits if size is not None else options.head_width,
                 "asked_size_bytes": options.size_bytes,
                 "effort": options.effort,
@@ -252,7 +252,7 @@ def _write_report(path: Path, model: str, options: CompressOptions, result: Comp
     if options.size_bytes is not None:
         asked = f"a file of at most {options.size_bytes:,} bytes"
     elif options.target is not None:
-        asked = f"{options.bits:g} bits a weight in the blocks on average"
+        asked = f"{options.wanted_bits:g} bits a weight in the blocks on average"
     else:
         asked = f"{options.width} bits a weight in the blocks"
     write_report(

@@ -17,14 +17,15 @@ class Effort:
     """What is done beyond rounding, and on how much text if nothing was said."""
 
     calibration_tokens: int
+    bits: float = 2  # a weight, with the codec trellis
     is_tuned: bool = False  # every block learns to give the original's output
     distillation_tokens: int = 0  # fresh ones, on which the whole model learns its predictions
 
 
 EFFORTS = {
     "quick": Effort(calibration_tokens=8_192),
-    "standard": Effort(calibration_tokens=65_536, is_tuned=True),
-    "max": Effort(calibration_tokens=147_456, is_tuned=True, distillation_tokens=65_536),
+    "standard": Effort(calibration_tokens=65_536, bits=2.1, is_tuned=True),
+    "max": Effort(calibration_tokens=147_456, bits=2.1, is_tuned=True, distillation_tokens=65_536),
 }
 
 
@@ -86,11 +87,18 @@ class CompressOptions:
         return usual.distillation_tokens * self.tokens // usual.calibration_tokens
 
     @property
-    def width(self) -> int:
-        """`bits`, or what the codec is used with if nothing was said."""
+    def wanted_bits(self) -> float:
+        """`bits`, or what codec and effort are used with if nothing was said."""
         if self.bits is not None:
-            return int(self.bits)
+            return self.bits
+        if self.codec == "trellis":
+            return EFFORTS[self.effort].bits
         return 8 if self.codec == "int8" else 2
+
+    @property
+    def width(self) -> int:
+        """Of the codes of every layer, unless the bits are spread."""
+        return int(self.wanted_bits)
 
     @property
     def head_width(self) -> int:
@@ -107,8 +115,12 @@ class CompressOptions:
         """What the bits are spread for; None where every layer gets as many."""
         if self.size_bytes is not None:
             return Target(size_bytes=self.size_bytes, head_bits=self.head_bits)
-        if self.bits is not None and not float(self.bits).is_integer():
-            return Target(mean_bits=self.bits, head_bits=self.head_width)
+        if not float(self.wanted_bits).is_integer():
+            return Target(
+                mean_bits=self.wanted_bits,
+                head_bits=self.head_width,
+                is_asked=self.bits is not None,
+            )
         return None
 
 

@@ -169,8 +169,7 @@ def described_bits(options: CompressOptions) -> dict[str, Any]:
     """What was asked for in bits or bytes."""
     if options.size_bytes is not None:
         return {"size_bytes": options.size_bytes, "head_bits": options.head_bits}
-    bits = options.width if options.target is None else options.bits
-    return {"bits": bits, "head_bits": options.head_width}
+    return {"bits": options.wanted_bits, "head_bits": options.head_width}
 
 
 def fingerprint(model: Model) -> str:

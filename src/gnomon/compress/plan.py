@@ -34,6 +34,7 @@ class Target:
     mean_bits: float | None = None  # everything stored in the blocks' linear layers, a weight
     size_bytes: int | None = None  # of model.safetensors
     head_bits: int | None = 4  # of embedding and head; None, only with a size: chosen too
+    is_asked: bool = True  # else what is possible and nearest will do
 
     def __post_init__(self) -> None:
         assert (self.mean_bits is None) != (self.size_bytes is None)
@@ -83,7 +84,7 @@ def require_possible(model: Model, target: Target) -> None:
         blocks = {name: some for name, some in stored.items() if name not in VOCABULARY}
         weights = weights_of(model, blocks)
         smallest, largest = (8 * size / weights for size in _range_of(blocks))
-        if not smallest <= target.mean_bits <= largest:
+        if target.is_asked and not smallest <= target.mean_bits <= largest:
             raise UsageError(
                 f"{target.mean_bits:g} bits a weight were asked for; with tables and scales "
                 f"counted, this model's linear layers can have from "
