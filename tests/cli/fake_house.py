@@ -153,6 +153,10 @@ class CompressOptions:
     tokens = 1024
 
     @property
+    def wanted_bits(self) -> float:
+        return self.bits or self.width
+
+    @property
     def target(self) -> str | None:
         is_whole = self.bits is None or float(self.bits).is_integer()
         return None if is_whole and self.size_bytes is None else "spread"
