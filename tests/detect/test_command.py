@@ -9,8 +9,11 @@ import sys
 import numpy as np
 import pytest
 from made_texts import made_text
+from tiny_models_on_disk import tiny_model
 
 from gnomon.cli import main
+from gnomon.detect import Detector
+from gnomon.detect.head import load_head
 
 
 @pytest.fixture
@@ -111,3 +114,26 @@ def test_train_and_evaluate(gnomon, texts, tmp_path):
     code, _, err = gnomon("train", data, "-o", tmp_path / "no.npz", own_head=True)
     assert code == 4
     assert "row 4" in err
+
+
+def test_a_head_learns_with_two_readers(gnomon, model, texts, tmp_path):
+    other = tiny_model(tmp_path, "qwen2")
+    data = tmp_path / "texts.jsonl"
+    rows = [{"sentences": t.sentences, "boundary": t.boundary} for t in texts[:60]]
+    data.write_text("\n".join(json.dumps(row) for row in rows))
+    new = tmp_path / "new.npz"
+    code, out, err = gnomon(
+        "train", data, "-o", new, "--model", other.source, "--json", own_head=True
+    )
+    assert code == 0, err
+    assert json.loads(out)["figures"][0]["texts"] > 0
+    learned = load_head(new)
+    assert set(learned.readers) == {model.name, other.name}
+    for reader in (model, other):
+        notes = Detector(reader, learned, threads=1).detect("the moon at night. a cat.").notes
+        assert not any("as reader" in note for note in notes)
+    third = Detector(tiny_model(tmp_path, "qwen3"), learned, threads=1).detect("a cat. the moon.")
+    assert any("figures are for tiny-" in note and " and tiny-" in note for note in third.notes)
+    code, _, err = gnomon("train", data, "-o", new, "--model", "smollm2", own_head=True)
+    assert code == 3
+    assert "One head learns from readers of one shape" in err

@@ -142,7 +142,16 @@ def train(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where the head is written.")
     ],
-    model: _Model = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            show_default="the embedded SmolLM2-135M-Instruct",
+            help="A model that reads; given more than once, the head learns from what each of them "
+            "made of the texts, and suits them all. They have to be of one shape.",
+        ),
+    ] = None,
     cache: _Cache = None,
     limit: _Limit = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another seed, another head.")] = 0,
@@ -161,15 +170,26 @@ def train(
     from gnomon.detect.evaluation import measure, measure_writers
     from gnomon.detect.reader import Reader
     from gnomon.detect.text_model import require_scikit_learn
-    from gnomon.detect.training import TrainOptions, layers_of, read_corpus_with, train_head
+    from gnomon.detect.training import (
+        TrainOptions,
+        join,
+        layers_of,
+        read_corpus_with,
+        require_one_shape,
+        train_head,
+    )
     from gnomon.models import open_model
 
     require_scikit_learn()  # before hours of reading
     texts = sample(read_corpus(data), limit, seed=0)
-    opened = open_model(model)
+    opened = [open_model(model) for model in models or [None]]
+    require_one_shape(opened)
     with ProgressDisplay(quiet=quiet) as show:
-        reader = Reader(opened, layers=layers_of(opened), threads=threads)
-        corpus = read_corpus_with(reader, texts, folder=cache, on_progress=show)
+        corpora = []
+        for each in opened:
+            reader = Reader(each, layers=layers_of(each), threads=threads)
+            corpora.append(read_corpus_with(reader, texts, folder=cache, on_progress=show))
+        corpus = join(corpora)
         facts = {"data": data.name, "texts": len(texts)}
         learned = train_head(corpus, options=TrainOptions(seed=seed), facts=facts, on_progress=show)
     learned.save(output)

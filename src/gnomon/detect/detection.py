@@ -160,8 +160,9 @@ def judge(
     if probability >= threshold:
         boundary = best_boundary(posterior[:-1])
     notes = outside_measured(draft.normal)
-    if reader != head.reader:
-        notes.append(f"Read with {reader}; the figures are for {head.reader} as reader.")
+    if reader not in head.readers:
+        known = " and ".join(head.readers)
+        notes.append(f"Read with {reader}; the figures are for {known} as reader.")
     kinds = head.kinds
     return Detection(
         sentences=draft.sentences,

@@ -160,9 +160,8 @@ class BoundaryDetector(BaseEstimator):
 
     def _head(self, probes: Probes) -> Head:
         """What was learned, for those who work with heads; nothing in it is calibrated."""
-        name = self.reader_.model.name
         return Head(
-            reader=name,
+            readers=(self.reader_.model.name,),
             probes=probes,
             boundary=self.boundary_,
             level=1.0,

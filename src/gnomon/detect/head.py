@@ -1,8 +1,8 @@
 """`Head`: all that was learned, in one file of numbers: from features to an answer.
 
-A head belongs to the language model that read its training texts; another model of the same shape
-is taken and the difference said (`Head.fits`). The file is a .npz whose entry `head` is JSON;
-nothing in it is code, and what is not as it should be is refused.
+A head belongs to the language models that read its training texts; another of the same shape is
+taken and the difference said (`gnomon.detect.detection.judge`). The file is a .npz whose entry
+`head` is JSON; nothing in it is code, and what is not as it should be is refused.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from gnomon.detect.text_model import TextModel
 from gnomon.errors import DataError, ModelError, OutputError
 from gnomon.models.model import Model
 
-FORMAT = "gnomon detect head 1"
+FORMAT = "gnomon detect head 2"
 DEFAULT_HEAD = Path(__file__).parent / "head.npz"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    reader: str  # the model that read its training texts
+    readers: tuple[str, ...]  # the models that read its training texts
     probes: Probes
     boundary: BoundaryModel
     level: float  # of the conformal interval
@@ -54,8 +54,8 @@ class Head:
         ):
             raise ModelError(
                 f"{model.name} has {config.num_layers} layers of width {config.hidden_size}; this "
-                f"head learned with {self.reader}, of width {needed.hidden}: read with that, or "
-                "train a head for this model (gnomon detect train)"
+                f"head learned with {' and '.join(self.readers)}, of width {needed.hidden}: read "
+                "with that, or train a head for this model (gnomon detect train)"
             )
 
     def save(self, path: Path | str) -> None:
@@ -63,7 +63,7 @@ class Head:
         about = {
             "format": FORMAT,
             "features": list(FEATURES),
-            "reader": self.reader,
+            "readers": list(self.readers),
             "layers": list(self.probes.layers),
             "level": self.level,
             "coverage": self.coverage,
@@ -129,7 +129,7 @@ def _assemble(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Hea
         raise ValueError("the shapes of its arrays do not fit together")
     kinds = about["kinds"]
     return Head(
-        reader=about["reader"],
+        readers=tuple(map(str, about["readers"])),
         probes=probes,
         boundary=BoundaryModel(
             mean=mean,

@@ -25,7 +25,7 @@ from gnomon.detect.probes import Probes, fit_probes
 from gnomon.detect.reader import Reader
 from gnomon.detect.readings import read_texts
 from gnomon.detect.text_model import TextModel, fit_text_model
-from gnomon.errors import DataError
+from gnomon.errors import DataError, ModelError
 from gnomon.models.model import Model
 from gnomon.progress import OnProgress
 
@@ -43,13 +43,13 @@ class TrainOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadCorpus:
-    """Texts with what a model made of their sentences."""
+    """Texts with what one or more models of one shape made of their sentences."""
 
     texts: tuple[LabelledText, ...]
     scalars: tuple[np.ndarray, ...]  # f32 [sentences, features] of each
     states: tuple[np.ndarray, ...]  # f16 [sentences, layers, hidden] of each
     layers: tuple[int, ...]
-    reader: str
+    readers: tuple[str, ...]  # names of the models
 
     def where(self, is_wanted: Sequence[bool] | np.ndarray) -> ReadCorpus:
         at = np.flatnonzero(is_wanted)
@@ -58,7 +58,7 @@ class ReadCorpus:
             scalars=tuple(self.scalars[i] for i in at),
             states=tuple(self.states[i] for i in at),
             layers=self.layers,
-            reader=self.reader,
+            readers=self.readers,
         )
 
     def of_part(self, part: Part) -> ReadCorpus:
@@ -73,14 +73,29 @@ class ReadCorpus:
 
 
 def join(corpora: Sequence[ReadCorpus]) -> ReadCorpus:
-    """All the texts of corpora that one model read, in this order."""
+    """All the texts of the corpora, in this order; a text that two models read is there twice."""
     return ReadCorpus(
         texts=tuple(text for each in corpora for text in each.texts),
         scalars=tuple(x for each in corpora for x in each.scalars),
         states=tuple(s for each in corpora for s in each.states),
         layers=corpora[0].layers,
-        reader=corpora[0].reader,
+        readers=tuple(dict.fromkeys(name for each in corpora for name in each.readers)),
     )
+
+
+def require_one_shape(models: Sequence[Model]) -> None:
+    """Raises ModelError if the models cannot read for one and the same head."""
+    first = models[0]
+    for model in models[1:]:
+        shapes = [(m.config.num_layers, m.config.hidden_size) for m in (first, model)]
+        if shapes[0] != shapes[1]:
+            raise ModelError(
+                "One head learns from readers of one shape: "
+                + ", ".join(
+                    f"{m.name} has {layers} layers of width {width}"
+                    for m, (layers, width) in zip((first, model), shapes, strict=True)
+                )
+            )
 
 
 def layers_of(model: Model) -> tuple[int, ...]:
@@ -109,7 +124,7 @@ def read_corpus_with(
         scalars=tuple(scalars),
         states=tuple(states),
         layers=reader.layers,
-        reader=reader.model.name,
+        readers=(reader.model.name,),
     )
 
 
@@ -143,7 +158,7 @@ def train_head(
         for x in human_parts(validation.features(probes), validation.texts)
     ]
     return Head(
-        reader=corpus.reader,
+        readers=corpus.readers,
         probes=probes,
         boundary=model,
         level=level,
