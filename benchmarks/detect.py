@@ -1,11 +1,13 @@
 """Where the machine took over, on RoFT: every figure beside a surface-only baseline.
 
-    python benchmarks/detect.py --data DIR --model out/smollm2-2bit --cache out/read [--keep]
+    python benchmarks/detect.py --data DIR --models out/smollm2-2bit smollm2 --cache read [--keep]
 
 `DIR` holds roft/roft.jsonl.gz. Reading is what takes time (all 8,643 texts of the gpt2_xl part
 are 2 million tokens); `--cache` keeps it, and an interrupted run goes on. `--limit N` takes N
 of the texts: the first N of one fixed order. Openings are split once: 60 % to learn from, 15 % to
-calibrate, 25 % for the figures. What `--save` writes is the head that the figures are of.
+calibrate, 25 % for the figures. What `--save` writes is the head that the figures are of. It learns
+from what all the `--models` made of the texts, and there are figures for each as reader.
+
 `--speed` times the head that comes along, on a machine that has nothing else to do.
 
 Texts with a boundary within a sentence are made: a person's sentence is cut after some of its words
@@ -18,7 +20,8 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,7 @@ from gnomon.detect.training import (
     layers_of,
     learn,
     read_corpus_with,
+    require_one_shape,
     train_head,
 )
 from gnomon.models import open_model
@@ -46,6 +50,16 @@ from gnomon.progress import Progress
 from record import print_table, publish
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """What one model made of the texts of every kind."""
+
+    xl: ReadCorpus
+    small: ReadCorpus
+    spliced: ReadCorpus  # two people's, with no machine's part
+    machine: ReadCorpus  # with no person's part
 
 
 def show(step: Progress) -> None:
@@ -106,17 +120,19 @@ def by_kind(test: ReadCorpus, head: Head, baseline: Callable) -> list[Row]:
     return rows
 
 
-def leave_one_out(corpus: ReadCorpus, options: TrainOptions) -> list[Row]:
+def leave_one_out(readings: Mapping[str, Readings], options: TrainOptions) -> list[Row]:
     """Each domain by heads that saw only the other two."""
+    everything = join([each.xl for each in readings.values()])
     rows = []
-    for domain in sorted({text.domain for text in corpus.texts}):
-        rest = chosen(corpus, lambda text, domain=domain: text.domain != domain)
-        unseen = mixed(chosen(corpus, lambda text, domain=domain: text.domain == domain))
+    for domain in sorted({text.domain for text in everything.texts}):
+        rest = chosen(everything, lambda text, domain=domain: text.domain != domain)
         # No opening is in two domains, and nothing is calibrated: all texts can be used.
         learned = learn(rest, options=options)
         baseline = surface_only(mixed(rest), options)
-        found = [learned.boundary.posterior(x) for x in unseen.features(learned.probes)]
-        rows.append(figures_of(unseen, found, f"{domain} unseen"))
+        for name, each in readings.items():
+            unseen = mixed(chosen(each.xl, lambda text, domain=domain: text.domain == domain))
+            found = [learned.boundary.posterior(x) for x in unseen.features(learned.probes)]
+            rows.append(figures_of(unseen, found, f"{domain} unseen, {name}"))
         rows.append(figures_of(unseen, baseline(unseen), f"{domain} unseen, surface only"))
     return rows
 
@@ -202,19 +218,12 @@ def reading_speed(detector: Detector, texts: Sequence[LabelledText]) -> list[Row
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=os.environ.get("GNOMON_DATA"))
-    parser.add_argument("--model", default=None, help="reads; default: the embedded SmolLM2-135M")
-    parser.add_argument("--original", default=None, help="the reader that it is compared with")
+    parser.add_argument("--models", nargs="+", default=["smollm2"], help="that read the texts")
     parser.add_argument("--cache", type=Path, default=None)
     parser.add_argument("--limit", type=int, default=None, help="texts of the gpt2_xl part")
     parser.add_argument("--others", type=int, default=800, help="texts of each other kind")
     parser.add_argument("--bare", type=int, default=0, help="texts that are read stripped, too")
     parser.add_argument("--words", type=int, default=0, help="texts with a cut within a sentence")
-    parser.add_argument(
-        "--compare",
-        type=int,
-        default=0,
-        help="texts that the original reads, too",
-    )
     parser.add_argument(
         "--unspliced", action="store_true", help="take the head that saw no spliced texts"
     )
@@ -229,26 +238,30 @@ def main() -> None:
     everything = read_corpus(path)
     learning = TrainOptions()
 
-    model = open_model(options.model)
+    models = [open_model(model) for model in options.models]
     if options.speed:
-        detector = Detector(model, threads=options.threads)
+        detector = Detector(models[0], threads=options.threads)
         texts = sample([t for t in everything if t.generator == "gpt2_xl"], None, seed=0)
         rows = reading_speed(detector, texts)
         print_table(rows)
         publish(
             "detect-speed",
-            {"reader": model.name, "threads": options.threads, "rows": rows},
+            {"reader": models[0].name, "threads": options.threads, "rows": rows},
             is_kept=options.keep,
         )
         return
-    reader = Reader(model, layers=layers_of(model), threads=options.threads)
+    require_one_shape(models)
+    readers = {
+        model.name: Reader(model, layers=layers_of(model), threads=options.threads)
+        for model in models
+    }
 
     def of(generator: str, limit: int | None) -> list[LabelledText]:
         return sample([t for t in everything if t.generator == generator], limit, seed=0)
 
-    def read(texts: Sequence[LabelledText], with_reader: Reader = reader, **more) -> ReadCorpus:
+    def read(texts: Sequence[LabelledText], reader: Reader, **more) -> ReadCorpus:
         clock, processor = time.perf_counter(), time.process_time()
-        found = read_corpus_with(with_reader, texts, folder=options.cache, on_progress=show, **more)
+        found = read_corpus_with(reader, texts, folder=options.cache, on_progress=show, **more)
         clock, processor = time.perf_counter() - clock, time.process_time() - processor
         print(
             f"{len(texts)} texts, cached ones included: {len(texts) / clock:.2f} texts/s, "
@@ -257,81 +270,76 @@ def main() -> None:
         )
         return found
 
-    xl = read(of("gpt2_xl", options.limit))
-    small = read(of("gpt2", options.others))
-    splices = of("human-splice", options.others)
-    spliced = read([replace(t, boundary=len(t.sentences)) for t in splices])
+    spliced = [replace(t, boundary=len(t.sentences)) for t in of("human-splice", options.others)]
     machine = [t.machine_part() for t in of("gpt2_xl", None) if t.boundary <= 5]
-    all_machine = read(machine[: options.others])
-
-    without_splices = join([xl, all_machine, small])
-    corpus = join([without_splices, spliced])
+    readings = {
+        name: Readings(
+            xl=read(of("gpt2_xl", options.limit), reader),
+            small=read(of("gpt2", options.others), reader),
+            spliced=read(spliced, reader),
+            machine=read(machine[: options.others], reader),
+        )
+        for name, reader in readers.items()
+    }
+    every = list(readings.values())
+    without_splices = join([part for r in every for part in (r.xl, r.machine, r.small)])
+    corpus = join([without_splices, *(r.spliced for r in every)])
+    first = every[0]
     facts = {
         "data": "RoFT",
-        "gpt2_xl": len(xl.texts),
-        "gpt2": len(small.texts),
-        "human-splice": len(spliced.texts),
+        "gpt2_xl": len(first.xl.texts),
+        "gpt2": len(first.small.texts),
+        "human-splice": len(first.spliced.texts),
     }
-    warned = train_head(corpus, options=learning, facts=facts)
+    head = warned = train_head(corpus, options=learning, facts=facts)
     unwarned = train_head(without_splices, options=learning, facts=facts | {"human-splice": 0})
-    head = unwarned if options.unspliced else warned
-    test = mixed(xl.of_part("test"))
-    baseline = surface_only(mixed(xl.of_part("train")), learning)
-    result: dict[str, Any] = {"reader": model.name, "texts": facts}
+    if options.unspliced:
+        head = unwarned
+    baseline = surface_only(mixed(first.xl.of_part("train")), learning)
+    stateless = train_head(without_states(corpus), options=learning)
+    result: dict[str, Any] = {"readers": list(readings), "texts": facts}
 
     def report(name: str, rows: list[Row]) -> None:
-        print(f"\n{name}")
+        print(f"\n{name}", flush=True)
         print_table(rows)
         result[name] = rows
 
-    report("unseen openings", by_kind(test, head, baseline))
-    without = train_head(without_states(corpus), options=learning)
-    report(
-        "without hidden states", [figures_of(test, ours(without)(without_states(test)), "gpt2_xl")]
-    )
-    report("leave one domain out", leave_one_out(xl, learning))
-    others = mixed(small.of_part("test"))
-    report(
-        "another generator",
-        [
-            figures_of(others, ours(head)(others), "gpt2"),
-            figures_of(others, baseline(others), "gpt2, surface only"),
-        ],
-    )
-    human, two = join([xl, small]).of_part("test"), spliced.of_part("test")
-    rates = []
     heads = (("", warned), (", a head that saw no spliced texts", unwarned))
-    for suffix, which in heads:
-        rates.append(asdict(measure(which, human, name=f"human parts{suffix}")))
-        rates.append(asdict(measure(which, two, name=f"two people's texts{suffix}")))
-    report(
-        "with and without spliced texts in training",
-        [figures_of(test, ours(which)(test), f"gpt2_xl{suffix}") for suffix, which in heads],
-    )
-    machine_test = all_machine.of_part("test")
-    found = [1 - p[-1] >= head.threshold for p in ours(head)(machine_test)]
-    report("false alarms, recall and coverage", rates)
-    result["all machine, found"] = float(np.mean(found)) if found else None
-    result["head bytes"] = None
-    report("whole texts", whole_texts(head, without_splices.of_part("test")))
+    for name, each in readings.items():
+        test, others = mixed(each.xl.of_part("test")), mixed(each.small.of_part("test"))
+        rows = by_kind(test, head, baseline)
+        rows.append(figures_of(others, ours(head)(others), "gpt2"))
+        rows.append(figures_of(others, baseline(others), "gpt2, surface only"))
+        plain = without_states(test)
+        rows.append(figures_of(plain, ours(stateless)(plain), "gpt2_xl, without hidden states"))
+        rows.append(figures_of(test, ours(unwarned)(test), f"gpt2_xl{heads[1][0]}"))
+        report(f"unseen openings, {name}", rows)
+        human, two = join([each.xl, each.small]).of_part("test"), each.spliced.of_part("test")
+        rates = []
+        for suffix, which in heads:
+            rates.append(asdict(measure(which, human, name=f"human parts{suffix}")))
+            rates.append(asdict(measure(which, two, name=f"two people's texts{suffix}")))
+        report(f"false alarms, recall and coverage, {name}", rates)
+        found = [1 - p[-1] >= head.threshold for p in ours(head)(each.machine.of_part("test"))]
+        result[f"all machine, found, {name}"] = float(np.mean(found)) if found else None
+        whole = join([each.xl, each.machine, each.small]).of_part("test")
+        report(f"whole texts, {name}", whole_texts(head, whole))
+    report("leave one domain out", leave_one_out(readings, learning))
+    corpora = {name: each.xl for name, each in readings.items()}
+    if len(readers) > 1:
+        report("readers", [*with_one_head(head, corpora), *with_own_heads(corpora, learning)])
+    reader = next(iter(readers.values()))
     if options.bare:
-        first = xl.where([i < options.bare for i in range(len(xl.texts))])
-        bare = read(first.texts, form=bare_form)
+        full = first.xl.where([i < options.bare for i in range(len(first.xl.texts))])
+        both = {"in full": full, "stripped": read(full.texts, reader, form=bare_form)}
         report(
             "lower case, no punctuation",
-            [
-                *with_one_head(head, {"in full": first, "stripped": bare}),
-                *with_own_heads({"in full": first, "stripped": bare}, learning),
-            ],
+            [*with_one_head(head, both), *with_own_heads(both, learning)],
         )
     if options.words:
-        report("words", within_sentences(head, reader, read, test.texts[: options.words]))
-    if options.compare:
-        original = open_model(options.original)
-        other = Reader(original, layers=reader.layers, threads=options.threads)
-        first = xl.where([i < options.compare for i in range(len(xl.texts))])
-        readers = {model.name: first, original.name: read(first.texts, other)}
-        report("readers", [*with_one_head(head, readers), *with_own_heads(readers, learning)])
+        texts = mixed(first.xl.of_part("test")).texts[: options.words]
+        report("words", within_sentences(head, reader, partial(read, reader=reader), texts))
+    result["head bytes"] = None
     if options.save:
         head.save(options.save)
         result["head bytes"] = options.save.stat().st_size

@@ -122,9 +122,8 @@ def test_a_head_learns_with_two_readers(gnomon, model, texts, tmp_path):
     rows = [{"sentences": t.sentences, "boundary": t.boundary} for t in texts[:60]]
     data.write_text("\n".join(json.dumps(row) for row in rows))
     new = tmp_path / "new.npz"
-    code, out, err = gnomon(
-        "train", data, "-o", new, "--model", other.source, "--json", own_head=True
-    )
+    training = ["train", data, "-o", new, "--json", "--model"]
+    code, out, err = gnomon(*training, other.source, own_head=True)
     assert code == 0, err
     assert json.loads(out)["figures"][0]["texts"] > 0
     learned = load_head(new)
@@ -134,6 +133,6 @@ def test_a_head_learns_with_two_readers(gnomon, model, texts, tmp_path):
         assert not any("as reader" in note for note in notes)
     third = Detector(tiny_model(tmp_path, "qwen3"), learned, threads=1).detect("a cat. the moon.")
     assert any("figures are for tiny-" in note and " and tiny-" in note for note in third.notes)
-    code, _, err = gnomon("train", data, "-o", new, "--model", "smollm2", own_head=True)
+    code, _, err = gnomon(*training, "smollm2", own_head=True)
     assert code == 3
     assert "One head learns from readers of one shape" in err
