@@ -41,6 +41,11 @@ def test_every_tensor_must_be_there_and_fit(codec, good):
             check(codec, rest | {key: tensor.astype(np.int64)}, SETTINGS)
 
 
+def test_scales_that_are_no_longer_read_are_refused():
+    with pytest.raises(ModelError, match="compress it again"):
+        check("trellis", TRELLIS | {"output_scales": np.ones(20, np.float16)}, SETTINGS)
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

@@ -56,6 +56,8 @@ def _trellis(encoded: EncodedWeight, where: str) -> Expected:
                 f"{where}: {key} is {seed!r}; null or a whole number from 0 to 2^64 - 1 was "
                 "expected"
             )
+    if "output_scales" in encoded.tensors:  # of tuned models, before format 2 was settled
+        raise ModelError(f"{where}: has output_scales, which are no longer read: compress it again")
     return {
         "codes": (("uint8",), ((strips, blocks, 4 * bits, trellis.STRIP),)),
         "table": (("int8",), (trellis.FORMS[bits].table_shape,)),
