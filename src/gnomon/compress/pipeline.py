@@ -172,17 +172,6 @@ def described_bits(options: CompressOptions) -> dict[str, Any]:
     return {"bits": options.wanted_bits, "head_bits": options.head_width}
 
 
-def fingerprint(model: Model) -> str:
-    """A hash of all the bytes of the weights' files."""
-    source = model.source
-    files = [source] if source.is_file() else sorted(source.glob("*.safetensors"))
-    digest = hashlib.sha256()
-    for file in files:
-        with open(file, "rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return digest.hexdigest()
-
-
 def all_tensors(model: Model, finished: Part) -> dict[str, np.ndarray]:
     """What model.safetensors holds: codes for rounded weights, the others plain."""
     tensors: dict[str, np.ndarray] = {}

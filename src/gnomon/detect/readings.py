@@ -1,7 +1,7 @@
 """Reads many texts once and keeps what was read, so that an interrupted run goes on.
 
-With a folder, every 50 texts make a file there, named by the model, its layers and the texts; a
-file that is damaged is made anew. Each thread reads texts of its own: nobody waits for anybody
+With a folder, every 50 texts make a file there, named by the model's weights, its layers and the
+texts; a file that is damaged is made anew. Each thread reads texts of its own: nobody waits for anybody
 within a text, and the numbers are the same.
 """
 
@@ -23,6 +23,7 @@ import numpy as np
 
 from gnomon.detect.reader import Reader, Reading
 from gnomon.errors import OutputError
+from gnomon.models.fingerprint import fingerprint
 from gnomon.progress import OnProgress, Progress
 
 _SHARD = 50  # texts a file
@@ -43,9 +44,10 @@ def read_texts(
     for each in reader.one_a_thread():
         readers.put(each)
     is_over = threading.Event()
+    weights = "" if folder is None else fingerprint(reader.model)
 
     def read(shard: Sequence[Sequence[str]]) -> list[Reading]:
-        path = None if folder is None else folder / f"{_key(reader, shard)}.npz"
+        path = None if folder is None else folder / f"{_key(weights, reader.layers, shard)}.npz"
         found = _load(path) if path is not None and path.exists() else None
         if found is None:
             found, mine = [], readers.get()
@@ -71,10 +73,8 @@ def read_texts(
             is_over.set()
 
 
-def _key(reader: Reader, texts: Sequence[Sequence[str]]) -> str:
-    model = reader.model
-    about = [model.name, model.size_bytes, dict(model.provenance), reader.layers]
-    content = json.dumps([about, [list(pieces) for pieces in texts]], default=str)
+def _key(weights: str, layers: Sequence[int], texts: Sequence[Sequence[str]]) -> str:
+    content = json.dumps([weights, list(layers), [list(pieces) for pieces in texts]])
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
