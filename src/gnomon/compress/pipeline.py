@@ -33,6 +33,7 @@ from gnomon.errors import UsageError
 from gnomon.models import Model, require_tokenizer
 from gnomon.models.aqlm_format import quantization_config
 from gnomon.models.coded_layers import VERSION
+from gnomon.models.fingerprint import fingerprint
 from gnomon.progress import OnProgress, Progress
 from gnomon.token_ids import require_known_tokens
 
