@@ -1,8 +1,8 @@
 """Reads many texts once and keeps what was read, so that an interrupted run goes on.
 
 With a folder, every 50 texts make a file there, named by the model's weights, its layers and the
-texts; a file that is damaged is made anew. Each thread reads texts of its own: nobody waits for anybody
-within a text, and the numbers are the same.
+texts; a file that is damaged is made anew. Each thread reads texts of its own: nobody waits for
+anybody within a text, and the numbers are the same.
 """
 
 from __future__ import annotations

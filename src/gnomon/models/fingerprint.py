@@ -1,4 +1,4 @@
-"""A hash of a model's weights, for what is kept about them: a name may come to mean other weights."""
+"""A hash of a model's weights, for what is kept about them: a name may come to mean others."""
 
 from __future__ import annotations
 
