@@ -27,9 +27,13 @@ def test_compressed_model_runs_as_its_decoded_weights_say(model_type, tmp_path, 
     weights = {name: compressed.weights.load(name) for name in compressed.weights.names()}
     tokens = np.arange(3, 40, dtype=np.int32)
     expected = forward(compressed.config, weights, tokens[None])[0]
-    logits = Engine(compressed, dense="float32").session(64).forward(tokens)
-    error = np.linalg.norm(logits - expected[-1]) / np.linalg.norm(expected[-1])
-    assert error < 0.06  # the engine's activations are int8
+    session = Engine(compressed, dense="float32").session(64)
+    errors = [
+        np.linalg.norm(session.forward(tokens[at : at + 1]) - row) / np.linalg.norm(row)
+        for at, row in enumerate(expected)
+    ]
+    # The engine's activations are int8: where two experts are about as good it may take the other.
+    assert np.median(errors) < 0.06
 
 
 @pytest.mark.parametrize("model_type", ["llama", "mixtral"])

@@ -27,6 +27,7 @@ from gnomon.compress.options import EFFORTS, CompressOptions, CompressResult, La
 from gnomon.compress.part import Part, layer_record, stored_tensors
 from gnomon.compress.plan import require_possible
 from gnomon.compress.rounding import RoundedWeight
+from gnomon.compress.shared_vocabulary import share_vocabulary
 from gnomon.compress.workers import LocalWorkers, Workers
 from gnomon.compress.writer import plain_tensor, require_ours, write_model
 from gnomon.errors import UsageError
@@ -61,6 +62,7 @@ def compress(
     output = output.resolve()
     start = time.monotonic()
     require_plain(model)
+    model = share_vocabulary(model)
     if EFFORTS[options.effort].is_tuned or options.target is not None:
         require_torch(options)
     if options.target is not None:
@@ -152,6 +154,7 @@ def describe_job(model: Model, options: CompressOptions, tokens: np.ndarray) -> 
             "name": model.name,
             "architecture": model.config.architecture,
             "size_bytes": model.size_bytes,
+            "is_head_tied": model.config.is_head_tied,
             "fingerprint": fingerprint(model),
         },
         "options": {
