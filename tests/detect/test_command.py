@@ -133,6 +133,9 @@ def test_a_head_learns_with_two_readers(gnomon, model, texts, tmp_path):
         assert not any("as reader" in note for note in notes)
     third = Detector(tiny_model(tmp_path, "qwen3"), learned, threads=1).detect("a cat. the moon.")
     assert any("figures are for tiny-" in note and " and tiny-" in note for note in third.notes)
+    assert list(learned.calibrations) == [other.name, model.name]
+    code, _, err = gnomon(*training, model.source, own_head=True)
+    assert (code, "names of their own" in err) == (3, True)
     code, _, err = gnomon(*training, "smollm2", own_head=True)
     assert code == 3
     assert "One head learns from readers of one shape" in err

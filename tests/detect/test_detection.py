@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,10 +14,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from gnomon.detect import BoundaryDetector, Detector, load_head
+from gnomon.detect.conformal import calibrate, given_machine
 from gnomon.detect.corpus import read_corpus
 from gnomon.detect.evaluation import measure, measure_by_kind, measure_writers
+from gnomon.detect.head import Calibration
 from gnomon.detect.page import render_page, say, told
 from gnomon.detect.surface import surface_features
+from gnomon.detect.training import join, threshold_for, train_head
 from gnomon.errors import DataError, ModelError
 
 
@@ -26,6 +30,49 @@ def test_a_head_finds_what_it_learned(head, corpus):
     assert figures.accuracy > 0.9
     assert figures.coverage > 0.8
     assert [each.name for each in measure_by_kind(head, corpus)] == ["all", "domain a", "domain b"]
+
+
+def test_each_reader_is_calibrated_by_itself(corpus, options):
+    """A reader whose numbers say less needs wider intervals and another threshold."""
+    rng = np.random.default_rng(7)
+    shaken = tuple(x + rng.normal(0, 3, x.shape).astype(np.float32) for x in corpus.scalars)
+    states = tuple(s + rng.normal(0, 3, s.shape).astype(s.dtype) for s in corpus.states)
+    blurred = replace(
+        corpus, scalars=shaken, states=states, read_by=("blurred",) * len(corpus.texts)
+    )
+    both = join([corpus, blurred])
+    (sharp,) = corpus.readers
+    assert both.readers == (sharp, "blurred")
+    assert both.of_reader("blurred").scalars[3] is blurred.scalars[3]
+    head = train_head(both, options=options)
+    assert head.readers == both.readers
+    for name in head.readers:
+        validation = both.of_part("validation").of_reader(name)
+        posteriors = [head.boundary.posterior(x) for x in validation.features(head.probes)]
+        level = calibrate(
+            [given_machine(p) for p in posteriors],
+            [text.boundary for text in validation.texts],
+            coverage=0.9,
+        )
+        assert head.calibration(name).level == level
+    known = head.calibrations.values()
+    assert head.calibration("blurred").level > head.calibration(sharp).level
+    assert head.calibration("blurred").threshold != head.calibration(sharp).threshold
+    unknown = head.calibration("a third")
+    assert unknown.level == max(each.level for each in known)
+    assert unknown.threshold == max(each.threshold for each in known)
+    never = {sharp: Calibration(level=0.5, threshold=0.0)}
+    never |= {"blurred": Calibration(level=0.5, threshold=1.0)}
+    test = both.of_part("test")
+    figures = measure(replace(head, calibrations=never), test, name="both")
+    assert figures.recall == pytest.approx(0.5, abs=0.05)
+
+
+def test_thresholds_are_probabilities():
+    assert threshold_for([1.0] * 1000, 0.005) == 1.0
+    assert 0.0 < threshold_for([0.0], 0.005) < 0.5
+    assert threshold_for([0.5], 0.005) == pytest.approx(2 / 3)
+    assert 0.9 < threshold_for([], 0.005) < 1.0
 
 
 def test_parts_keep_openings_together(texts):
@@ -58,7 +105,7 @@ def test_a_saved_head_says_the_same(head, model, tmp_path):
     text = " ".join(made_text(np.random.default_rng(1), 6, 2))
     before, after = (Detector(model, h, threads=1).detect(text) for h in (head, loaded))
     np.testing.assert_allclose(after.posterior, before.posterior, atol=5e-3)  # float16 on disk
-    assert (loaded.level, loaded.threshold) == (head.level, head.threshold)
+    assert loaded.calibrations == head.calibrations
     assert dict(before.kinds).keys() == {"human", "digits"}
 
 

@@ -28,6 +28,7 @@ from gnomon.detect.sentences import split_sentences
 from gnomon.errors import DataError
 
 HUMAN = "human"  # the name of the writer who is no generator
+WHOLE_SENTENCES = 5  # of one writer at least, to count as a whole text
 Part = Literal["train", "validation", "test"]
 _TEST, _VALIDATION = 25, 15  # per cent of the openings
 
@@ -49,6 +50,23 @@ class LabelledText:
         if number < _TEST:
             return "test"
         return "validation" if number < _TEST + _VALIDATION else "train"
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether there is a boundary within it."""
+        return 0 < self.boundary < len(self.sentences)
+
+    @property
+    def has_human_text(self) -> bool:
+        """Whether what stands before the boundary is a whole text. A text is read forwards, so it
+        reads as if the rest had not been there.
+        """
+        return self.boundary >= WHOLE_SENTENCES
+
+    @property
+    def has_machine_text(self) -> bool:
+        """Whether what follows the boundary is a whole text of a generator that has a name."""
+        return len(self.sentences) - self.boundary >= WHOLE_SENTENCES and bool(self.generator)
 
     def human_part(self) -> LabelledText:
         """The sentences before the boundary alone: a text that is all human."""

@@ -155,7 +155,8 @@ def judge(
     features = head.features(reading, draft.normal)
     posterior = head.boundary.posterior(features)
     probability = 1.0 - float(posterior[-1])
-    threshold = head.threshold if threshold is None else threshold
+    calibration = head.calibration(reader)
+    threshold = calibration.threshold if threshold is None else threshold
     count = boundary = len(draft.sentences)
     if probability >= threshold:
         boundary = best_boundary(posterior[:-1])
@@ -172,7 +173,7 @@ def judge(
         posterior=posterior,
         verdict="human" if boundary == count else "machine" if boundary == 0 else "mixed",
         boundary=boundary,
-        interval=interval(given_machine(posterior), head.level),
+        interval=interval(given_machine(posterior), calibration.level),
         coverage=head.coverage,
         probability=probability,
         threshold=threshold,

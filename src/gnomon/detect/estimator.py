@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from gnomon.detect.cuts import find_cut
 from gnomon.detect.features import sentence_features
 from gnomon.detect.fitting import FitOptions, fit_boundary_model
-from gnomon.detect.head import Head
+from gnomon.detect.head import Calibration, Head
 from gnomon.detect.normal_form import normal_form
 from gnomon.detect.probes import Probes, fit_probes
 from gnomon.detect.reader import Reader
@@ -161,12 +161,10 @@ class BoundaryDetector(BaseEstimator):
     def _head(self, probes: Probes) -> Head:
         """What was learned, for those who work with heads; nothing in it is calibrated."""
         return Head(
-            readers=(self.reader_.model.name,),
             probes=probes,
             boundary=self.boundary_,
-            level=1.0,
+            calibrations={self.reader_.model.name: Calibration(level=1.0, threshold=0.5)},
             coverage=1.0,
-            threshold=0.5,
         )
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +25,41 @@ from gnomon.detect.text_model import TextModel
 from gnomon.errors import DataError, ModelError, OutputError
 from gnomon.models.model import Model
 
-FORMAT = "gnomon detect head 2"
+FORMAT = "gnomon detect head 3"
 DEFAULT_HEAD = Path(__file__).parent / "head.npz"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What holds for the answers with one reader."""
+
+    level: float  # of the conformal interval
+    threshold: float  # a text with a lower probability of any machine text is called human
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    readers: tuple[str, ...]  # the models that read its training texts
     probes: Probes
     boundary: BoundaryModel
-    level: float  # of the conformal interval
-    coverage: float  # that the level gives, as a share
-    threshold: float  # a text with a lower probability of any machine text is called human
+    calibrations: Mapping[str, Calibration]  # by the names of the models that read its texts
+    coverage: float  # that the levels give, as a share
     kinds: TextModel | None = None  # who wrote a whole text
     facts: Mapping[str, Any] = field(default_factory=dict)  # data and figures, for people
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """The names of the models that read its training texts."""
+        return tuple(self.calibrations)
+
+    def calibration(self, reader: str) -> Calibration:
+        """That of `reader`; of one that the head does not know, the most careful that there is."""
+        if reader in self.calibrations:
+            return self.calibrations[reader]
+        known = self.calibrations.values()
+        return Calibration(
+            level=max(each.level for each in known),
+            threshold=max(each.threshold for each in known),
+        )
 
     def features(self, reading: Reading, sentences: Sequence[str]) -> np.ndarray:
         """f32 [sentences, features] of what was read with this head's layers."""
@@ -63,11 +84,9 @@ class Head:
         about = {
             "format": FORMAT,
             "features": list(FEATURES),
-            "readers": list(self.readers),
             "layers": list(self.probes.layers),
-            "level": self.level,
+            "calibrations": {name: asdict(each) for name, each in self.calibrations.items()},
             "coverage": self.coverage,
-            "threshold": self.threshold,
             "kinds": None if self.kinds is None else list(self.kinds.names),
             "facts": dict(self.facts),
         }
@@ -129,7 +148,6 @@ def _assemble(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Hea
         raise ValueError("the shapes of its arrays do not fit together")
     kinds = about["kinds"]
     return Head(
-        readers=tuple(map(str, about["readers"])),
         probes=probes,
         boundary=BoundaryModel(
             mean=mean,
@@ -139,9 +157,11 @@ def _assemble(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Hea
                 for i in range(len(stacks["score_w"]))
             ),
         ),
-        level=float(about["level"]),
+        calibrations={
+            str(name): Calibration(level=float(each["level"]), threshold=float(each["threshold"]))
+            for name, each in about["calibrations"].items()
+        },
         coverage=float(about["coverage"]),
-        threshold=float(about["threshold"]),
         kinds=None
         if kinds is None
         else TextModel(
