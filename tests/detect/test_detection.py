@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 
@@ -109,27 +110,6 @@ def test_a_saved_head_says_the_same(head, model, tmp_path):
     assert dict(before.kinds).keys() == {"human", "digits"}
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "version", "infinite", "shape"])
-def test_what_is_no_head(head, tmp_path, damage):
-    path = tmp_path / "head.npz"
-    head.save(path)
-    if damage in ("cut", "text"):
-        path.write_bytes(path.read_bytes()[:500] if damage == "cut" else b"no head")
-    else:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
-        if damage == "version":
-            about = json.loads(str(arrays["head"])) | {"format": "gnomon detect head 0"}
-            arrays["head"] = np.array(json.dumps(about))
-        if damage == "infinite":
-            arrays["scale"] = arrays["scale"] * np.inf
-        if damage == "shape":
-            arrays["mean"] = arrays["mean"][:-1]
-        np.savez(path, **arrays)
-    with pytest.raises(DataError, match=r"head\.npz"):
-        load_head(path)
-
-
 def test_a_head_of_another_model(head, model, tmp_path):
     head.save(tmp_path / "head.npz")
     with np.load(tmp_path / "head.npz") as file:
@@ -190,6 +170,18 @@ def test_a_text_that_is_not_quite_called_a_machines(head, model):
         ('{"sentences": ["..."], "boundary": 0}', "no words"),
         ('{"text": "One two. Three.", "label": 9}', "there are 3 words"),
         ('{"text": "One two."}', "no whole number"),
+        ('{"text": "One two.", "boundary": 1.0}', "whole number"),
+        ('{"text": "One two.", "boundary": -1}', '"boundary" is -1'),
+        ('{"sentences": [], "label": 0}', "no words"),
+        ('{"sentences": ["a."], "boundary": 1, "p": NaN}', "NaN"),
+        ('{"sentences": ["a."], "boundary": 1, "p": 1e999}', '"p" is inf'),
+        ('{"sentences": ["a."], "boundary": 1, "p": 1.5}', '"p" is 1.5'),
+        ('{"sentences": ["a."], "boundary": 1, "p": true}', '"p" is True'),
+        ('{"sentences": ["a."], "boundary": 1, "generator": 3}', '"generator" is 3'),
+        ('{"sentences": ["a."], "boundary": 1, "domain": ["x"]}', '"domain" is'),
+        ('{"sentences": ["a \\ud800."], "boundary": 1}', "halves of characters"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        ("3", "an object"),
     ],
 )
 def test_bad_rows_are_named(tmp_path, row, message):
@@ -198,6 +190,29 @@ def test_bad_rows_are_named(tmp_path, row, message):
     with pytest.raises(DataError, match="row 2") as raised:
         read_corpus(path)
     assert message in str(raised.value)
+
+
+def test_damaged_files_name_the_row(tmp_path):
+    path = tmp_path / "texts.jsonl.gz"
+    rng = np.random.default_rng(0)
+    rows = [{"sentences": [f"{n} {rng.random(9).tolist()}."], "boundary": 1} for n in range(400)]
+    content = "\n".join(map(json.dumps, rows)).encode()
+    path.write_bytes(gzip.compress(content))
+    assert len(read_corpus(path)) == 400
+    path.write_bytes(gzip.compress(content)[:-9000])
+    with pytest.raises(DataError, match=r"damaged after row \d+: "):
+        read_corpus(path)
+    path.write_bytes(b"\x1f\x8b" + content)
+    with pytest.raises(DataError, match="damaged after row 0"):
+        read_corpus(path)
+    path.write_bytes(content.replace(b'"boundary"', b'"\xff"', 1))
+    with pytest.raises(DataError, match="row 1: not UTF-8"):
+        read_corpus(path)
+    path.write_text('\ufeff{"sentences": ["A\u2028b."], "boundary": 1}\n', encoding="utf-8")
+    (text,) = read_corpus(path)  # a byte order mark; a line separator within a text
+    assert text.sentences == ("A\u2028b.",)
+    with pytest.raises(DataError, match="cannot read"):
+        read_corpus(tmp_path)
 
 
 def test_rows(tmp_path):
