@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 import unicodedata
 
+import numpy as np
 import pytest
 
+from gnomon.detect.invisible import visible
 from gnomon.detect.limits import outside_measured
 from gnomon.detect.normal_form import bare_form, normal_form
 from gnomon.detect.sentences import split_sentences
 from gnomon.detect.surface import SURFACE_FEATURES, surface_features
+from gnomon.detect.words import words_before
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,35 @@ def test_time_grows_with_the_length_alone(text: str):
 def test_pieces_are_normalized_as_the_whole():
     for text in ("E\u0316\u0301te\u0301a", "か\u3099ｶﾞa", "½" + "★" * 40 + "각a", "ক\u09c7\u09bea"):
         assert normal_form(text) == unicodedata.normalize("NFKC", text) + "."
+
+
+HIDDEN = ("\u00ad", "\u200b", "\u200d", "\u2060", "\ufeff", "\u202e", "\u3164", "\U000e0041")
+PLAIN = "Mr. Lee left.  It rained all day! Was it late? Nobody came."
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda c: f"U+{ord(c):04X}")
+def test_what_shows_nothing_changes_nothing(hidden: str):
+    woven = hidden + hidden.join(PLAIN) + hidden
+    plain, found = split_sentences(PLAIN), split_sentences(woven)
+    assert [visible(s.text) for s in found] == [s.text for s in plain]
+    assert all(woven[s.begin : s.end] == s.text for s in found)
+    assert [normal_form(s.text) for s in found] == [normal_form(s.text) for s in plain]
+    np.testing.assert_array_equal(
+        surface_features([s.text for s in found]), surface_features([s.text for s in plain])
+    )
+    assert split_sentences(hidden + " " + hidden) == []
+    assert normal_form(hidden) == ""
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda c: f"U+{ord(c):04X}")
+def test_words_are_found_among_what_shows_nothing(hidden: str):
+    plain = "He did  n't - go home."
+    form = normal_form(plain)
+    for given in (hidden.join(plain), f"{hidden} He {hidden} did  n't {hidden} - go home."):
+        assert normal_form(given) == form
+        found = [words_before(given, form, word) for word in range(len(form.split()))]
+        words = [visible(given.split()[word]) for word in found]
+        assert words == ["He", "did", "go", "go", "home."]
 
 
 def test_surface_sees_what_normal_form_takes_away():
