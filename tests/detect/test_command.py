@@ -68,6 +68,10 @@ def test_json_and_line_endings(gnomon, text, tmp_path):
     answer = json.loads(out)
     assert (code, answer["verdict"], answer["boundary"]) == (0, "mixed", 4)
     assert (answer["word"], answer["word_probability"]) == (28, None)
+    assert (answer["machine"], answer["kinds"]) == (None, {})
+    assert any("two writers" in note for note in answer["notes"])
+    code, out, _ = gnomon("text", path, "--json", "--threshold", 1)
+    answer = json.loads(out)
     assert answer["machine"] == pytest.approx(1 - answer["kinds"]["human"])
     assert len(answer["posterior"]) == len(answer["sentences"]) + 1
     assert answer["interval"][0] <= 4 <= answer["interval"][1]

@@ -103,7 +103,7 @@ def test_detect(head, model):
 def test_a_saved_head_says_the_same(head, model, tmp_path):
     head.save(tmp_path / "head.npz")
     loaded = load_head(tmp_path / "head.npz")
-    text = " ".join(made_text(np.random.default_rng(1), 6, 2))
+    text = " ".join(made_text(np.random.default_rng(1), 6, 0))
     before, after = (Detector(model, h, threads=1).detect(text) for h in (head, loaded))
     np.testing.assert_allclose(after.posterior, before.posterior, atol=5e-3)  # float16 on disk
     assert loaded.calibrations == head.calibrations
@@ -249,6 +249,26 @@ def test_whole_texts(head, corpus, model, tmp_path):
     assert [each.name for each in figures] == ["machine or not", "which writer", "digits", "human"]
     assert figures[0].texts == figures[2].texts + figures[3].texts
     assert all(each.right > 0.8 for each in figures)
+
+
+def test_whose_a_text_is_not_always_said(head, model):
+    detector = Detector(model, head, threads=1)
+    human = made_text(np.random.default_rng(6), 8, 8)
+    for text, why in (
+        (human[:4], "5 English sentences or more"),
+        (
+            ["Das ist nicht der Tag, an dem sie und er mit mir von dem Haus sprachen."] * 6,
+            "English",
+        ),
+        (made_text(np.random.default_rng(6), 8, 4), "two writers"),
+    ):
+        found = detector.detect(text, threshold=0.0 if why == "two writers" else 1.0)
+        assert (dict(found.kinds), found.machine) == ({}, None)
+        assert why in found.notes[-1]
+    found = detector.detect(human[:5], threshold=1.0)
+    assert found.kinds.keys() == {"human", "digits"}
+    without = Detector(model, replace(head, kinds=None), threads=1).detect(human[:4])
+    assert not any("Who wrote" in note for note in without.notes)
 
 
 def test_estimator(model, texts):

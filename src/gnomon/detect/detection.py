@@ -19,7 +19,7 @@ from gnomon.detect.conformal import best_boundary, given_machine, interval
 from gnomon.detect.corpus import HUMAN
 from gnomon.detect.cuts import find_cut
 from gnomon.detect.head import Head, load_head
-from gnomon.detect.limits import outside_measured
+from gnomon.detect.limits import outside_measured, why_no_writer
 from gnomon.detect.normal_form import normal_form
 from gnomon.detect.passage import Reading
 from gnomon.detect.reader import Reader
@@ -57,13 +57,13 @@ class Detection:
     coverage: float  # of such intervals
     probability: float  # that there is any machine text
     threshold: float  # that it had to reach
-    kinds: Mapping[str, float]  # who wrote the whole, if the head knows
+    kinds: Mapping[str, float]  # who wrote the whole; empty if that is not said
     cut: WordCut | None  # within a sentence, if that was asked for and there is machine text
     notes: tuple[str, ...]  # in what the text is outside what was measured; what was not answered
 
     @property
     def machine(self) -> float | None:
-        """How likely the text as a whole is a machine's; None if the head knows no writers."""
+        """How likely the text as a whole is a machine's; None if that is not said."""
         return 1.0 - self.kinds[HUMAN] if HUMAN in self.kinds else None
 
     @property
@@ -164,22 +164,28 @@ def judge(
     if reader not in head.readers:
         known = " and ".join(head.readers)
         notes.append(f"Read with {reader}; the figures are for {known} as reader.")
-    kinds = head.kinds
+    verdict = "human" if boundary == count else "machine" if boundary == 0 else "mixed"
+    kinds = {}
+    if head.kinds is not None:
+        why_not = why_no_writer(draft.normal, is_mixed=verdict == "mixed")
+        if why_not is None:
+            shares = head.kinds.probabilities(features).tolist()
+            kinds = dict(zip(head.kinds.names, shares, strict=True))
+        else:
+            notes.append(why_not)
     return Detection(
         sentences=draft.sentences,
         probabilities=np.cumsum(posterior)[:-1],
         surprisals=_means(-reading.log_probabilities, reading.starts),
         expected=_means(reading.entropies, reading.starts),
         posterior=posterior,
-        verdict="human" if boundary == count else "machine" if boundary == 0 else "mixed",
+        verdict=verdict,
         boundary=boundary,
         interval=interval(given_machine(posterior), calibration.level),
         coverage=head.coverage,
         probability=probability,
         threshold=threshold,
-        kinds={}
-        if kinds is None
-        else dict(zip(kinds.names, kinds.probabilities(features).tolist(), strict=True)),
+        kinds=kinds,
         cut=None,
         notes=tuple(notes),
     )

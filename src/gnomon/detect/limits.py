@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gnomon.detect.corpus import WHOLE_SENTENCES
 from gnomon.detect.language import foreign_to_english
 
 MEASURED_SENTENCES = (6, 10)
@@ -27,3 +28,12 @@ def outside_measured(sentences: Sequence[str]) -> list[str]:
             f"{len(sentences)}, and neither the error rate nor the coverage is known for it."
         )
     return notes
+
+
+def why_no_writer(sentences: Sequence[str], *, is_mixed: bool) -> str | None:
+    """Why it is not said who wrote all of `sentences`; None if it can be said."""
+    if is_mixed:
+        return "Who wrote the whole text is not said, as it seems to have two writers."
+    if len(sentences) < WHOLE_SENTENCES or foreign_to_english(" ".join(sentences)):
+        return f"Who wrote the whole text is said of {WHOLE_SENTENCES} English sentences or more."
+    return None
