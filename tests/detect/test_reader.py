@@ -156,6 +156,13 @@ def test_threads_read_texts_of_their_own(model, tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_the_same_texts_are_kept_by_several_threads_at_once(model, tmp_path):
+    texts = [PIECES[:1]] * 50 * 40
+    reader = Reader(model, layers=(0,), threads=4)
+    assert len(list(read_texts(reader, texts, folder=tmp_path))) == len(texts)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+
+
 def test_reading_that_nobody_waits_for_ends(model, tmp_path):
     """What failed is told at once, and what was not read to its end is not kept."""
     reader = Reader(model, layers=(0,), threads=2)
