@@ -276,7 +276,10 @@ def test_the_report_of_the_command_is_drawn_alike(browser, tmp_path, mode):
     page = context.new_page()
     watch.attach(page)
     page.goto(path.as_uri())
-    expect(page.get_by_text("the machine takes over here")).to_be_visible()
+    expect(page.get_by_role("heading").first).to_have_text(
+        "The machine takes over within sentence 4 of 6."
+    )
+    expect(page.get_by_text("the machine takes over within this sentence")).to_be_visible()
     expect(page.locator(".shaded-text span.inside")).to_have_count(3)
     expect(page.locator(".shaded-text span:nth-of-type(4) mark")).to_have_text("city")
     expect(page.get_by_role("img")).to_have_count(2)
