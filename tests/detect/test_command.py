@@ -43,6 +43,8 @@ def test_answer_and_page(gnomon, text, tmp_path):
     assert code == 0
     assert "The machine takes over at sentence 5 of 7." in out
     assert "<h1>The machine takes over at sentence 5 of 7.</h1>" in page.read_text()
+    assert "must not be used to judge people" in " ".join(out.split())
+    assert "must not be used to judge people" in page.read_text()
     code, out, _ = gnomon("-", "--threshold", 0, "--words", stdin=text.encode())
     assert code == 0
     assert "words before it" in out

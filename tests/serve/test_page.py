@@ -156,6 +156,7 @@ ONE_OF_MANY = {  # what the server says where a machine took over, with each kin
         "interval": "It began between sentences 3 and 5; such intervals hold the place in 90 %.",
         "probability": "97.0 %; from 80.0 % on, it is called machine text.",
         "word": None,
+        "caution": "This is a probability and no proof.",
     },
     "verdict": "mixed",
     "boundary": 3,
@@ -224,6 +225,7 @@ def test_a_boundary_in_windows_of_all_kinds(open_page, mode):
     page.get_by_role("button", name="Find the place").click()
     text = page.locator(".shaded-text")
     expect(text.get_by_text("the machine takes over here")).to_be_visible()
+    expect(page.get_by_text("This is a probability and no proof.")).to_be_visible()
     assert text.locator("span, .here").nth(3).get_attribute("class") == "here"
     expect(text.locator("span.inside")).to_have_count(3)
     assert page.locator("rect.machine").count() == 3

@@ -16,6 +16,10 @@ from jinja2 import Environment, StrictUndefined
 
 from gnomon.detect.detection import Detection, WordCut
 
+CAUTION = (
+    "This is a probability and no proof; docs/detect.md has the error rates as they were measured. "
+    "It must not be used to judge people: for an accusation, a grade or a dismissal."
+)
 _WORDS = 6  # that show a place within a sentence
 
 
@@ -27,6 +31,7 @@ class Said:
     interval: str
     probability: str
     word: str | None  # where within a sentence, if that was asked for
+    caution: str
 
 
 def say(found: Detection) -> Said:
@@ -55,6 +60,7 @@ def say(found: Detection) -> Said:
         f"{100 * found.coverage:.0f} % of texts like those measured.",
         probability=f"{_percent(found.probability)}; from {asked} on, it is called machine text.",
         word=None if found.cut is None else _near(found, found.cut),
+        caution=CAUTION,
     )
 
 

@@ -122,6 +122,7 @@ class Said(BaseModel):
     interval: str
     probability: str
     word: str | None  # null: a server is not asked for it
+    caution: str
 
 
 class DetectionAnswer(BaseModel):
