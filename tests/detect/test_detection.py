@@ -9,18 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_texts import made_text
-from sklearn.base import clone
-from sklearn.model_selection import cross_val_score
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 
-from gnomon.detect import BoundaryDetector, Detector, load_head
+from gnomon.detect import Detector, load_head
 from gnomon.detect.conformal import calibrate, given_machine
 from gnomon.detect.corpus import read_corpus
 from gnomon.detect.evaluation import measure, measure_by_kind, measure_writers
 from gnomon.detect.head import Calibration
 from gnomon.detect.page import render_page, say, told
-from gnomon.detect.surface import surface_features
 from gnomon.detect.training import join, threshold_for, train_head
 from gnomon.errors import DataError, ModelError
 
@@ -269,27 +264,3 @@ def test_whose_a_text_is_not_always_said(head, model):
     assert found.kinds.keys() == {"human", "digits"}
     without = Detector(model, replace(head, kinds=None), threads=1).detect(human[:4])
     assert not any("Who wrote" in note for note in without.notes)
-
-
-def test_estimator(model, texts):
-    detector = BoundaryDetector(
-        model=model, members=1, epochs=15, hidden=4, learning_rate=1e-2, threads=1
-    )
-    sentences = [list(text.sentences) for text in texts[:90]]
-    boundaries = [text.boundary for text in texts[:90]]
-    fitted = clone(detector).fit(sentences[:60], boundaries[:60])
-    assert fitted.score(sentences[60:], boundaries[60:]) > 0.7
-    table = fitted.predict_proba([" ".join(sentences[0]), sentences[1]])
-    np.testing.assert_allclose(table.sum(axis=1), 1.0)
-    with pytest.raises(DataError, match="text 1"):
-        clone(detector).fit(sentences[:2], [1, 99])
-
-
-def test_estimator_in_a_pipeline(texts):
-    surface = FunctionTransformer(lambda rows: [surface_features(row) for row in rows])
-    detector = BoundaryDetector(members=1, epochs=10, hidden=4, learning_rate=1e-2)
-    pipeline = Pipeline([("surface", surface), ("boundary", detector)])
-    scores = cross_val_score(
-        pipeline, [list(t.sentences) for t in texts], [t.boundary for t in texts], cv=3
-    )
-    assert scores.min() > 0.6
