@@ -136,5 +136,5 @@ def test_without_scikit_learn(monkeypatch):
     import gnomon.detect
 
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(UsageError, match=r"gnomon\[detect\]"):
+    with pytest.raises(UsageError, match=r"pip install -e .\.\[detect\]"):
         gnomon.detect.__getattr__("BoundaryDetector")
