@@ -110,7 +110,7 @@ class Detector:
         are no words in the text.
         """
         draft = draft_of(text)
-        reading = self._reader.read(draft.normal, on_progress=on_progress)
+        reading = self._reader.read(draft.normal, project=self.head.probes, on_progress=on_progress)
 
         def find_word(features: np.ndarray, boundary: int) -> Cut:
             return find_cut(

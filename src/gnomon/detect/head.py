@@ -65,10 +65,12 @@ class Head:
         )
 
     def features(self, reading: Reading, sentences: Sequence[str]) -> np.ndarray:
-        """f32 [sentences, features] of what was read with this head's layers."""
-        return np.concatenate(
-            [sentence_features(reading, sentences), self.probes(reading.states)], axis=1
-        )
+        """f32 [sentences, features] of what was read with this head's layers, whose states may have
+        been projected by its probes.
+        """
+        states = reading.states
+        probed = self.probes(states) if states.ndim == 3 else states
+        return np.concatenate([sentence_features(reading, sentences), probed], axis=1)
 
     def require_fit(self, model: Model) -> None:
         """Raises ModelError if `model` cannot read for this head."""
