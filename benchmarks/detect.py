@@ -98,7 +98,7 @@ def without_states(corpus: ReadCorpus) -> ReadCorpus:
 
 
 def mixed(corpus: ReadCorpus) -> ReadCorpus:
-    return corpus.where([0 < t.boundary < len(t.sentences) for t in corpus.texts])
+    return corpus.where([text.is_mixed for text in corpus.texts])
 
 
 def chosen(corpus: ReadCorpus, is_wanted: Callable[[LabelledText], bool]) -> ReadCorpus:
@@ -320,7 +320,8 @@ def main() -> None:
             rates.append(asdict(measure(which, human, name=f"human parts{suffix}")))
             rates.append(asdict(measure(which, two, name=f"two people's texts{suffix}")))
         report(f"false alarms, recall and coverage, {name}", rates)
-        found = [1 - p[-1] >= head.threshold for p in ours(head)(each.machine.of_part("test"))]
+        threshold = head.calibration(name).threshold
+        found = [1 - p[-1] >= threshold for p in ours(head)(each.machine.of_part("test"))]
         result[f"all machine, found, {name}"] = float(np.mean(found)) if found else None
         whole = join([each.xl, each.machine, each.small]).of_part("test")
         report(f"whole texts, {name}", whole_texts(head, whole))

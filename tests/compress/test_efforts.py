@@ -114,7 +114,7 @@ WILD = TrainingOptions(
 
 def test_without_torch_the_effort_is_refused_at_once(tiny, tmp_path, options, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    with pytest.raises(UsageError, match=r"gnomon\[compress\]"):
+    with pytest.raises(UsageError, match=r"pip install -e '.\[compress\]'"):
         compress(tiny, tmp_path / "out", options=replace(options, effort="standard"))
     assert not (tmp_path / "out.partial").exists()
     compress(tiny, tmp_path / "out", options=options)

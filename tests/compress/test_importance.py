@@ -159,5 +159,5 @@ def test_without_torch_the_error_names_the_extra(monkeypatch):
         if name.rsplit(".", 1)[1] in ("backward", "torch_forward"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(UsageError, match=r"gnomon\[compress\]"):
+    with pytest.raises(UsageError, match=r"pip install -e '.\[compress\]'"):
         measure_importance(model, TOKENS)

@@ -145,7 +145,7 @@ def test_an_address_without_a_cluster_is_told(address, message, tmp_path, capfd)
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "gnomon.compress.ray_workers")
-    with pytest.raises(UsageError, match=r"pip install 'gnomon\[ray\]'"):
+    with pytest.raises(UsageError, match=r"pip install -e '.\[ray\]'"):
         importlib.import_module("gnomon.compress.ray_workers")
 
 

@@ -43,6 +43,8 @@ def test_answer_and_page(gnomon, text, tmp_path):
     assert code == 0
     assert "The machine takes over at sentence 5 of 7." in out
     assert "<h1>The machine takes over at sentence 5 of 7.</h1>" in page.read_text()
+    assert "must not be used to judge people" in " ".join(out.split())
+    assert "must not be used to judge people" in page.read_text()
     code, out, _ = gnomon("-", "--threshold", 0, "--words", stdin=text.encode())
     assert code == 0
     assert "words before it" in out
@@ -68,6 +70,10 @@ def test_json_and_line_endings(gnomon, text, tmp_path):
     answer = json.loads(out)
     assert (code, answer["verdict"], answer["boundary"]) == (0, "mixed", 4)
     assert (answer["word"], answer["word_probability"]) == (28, None)
+    assert (answer["machine"], answer["kinds"]) == (None, {})
+    assert any("two writers" in note for note in answer["notes"])
+    code, out, _ = gnomon("text", path, "--json", "--threshold", 1)
+    answer = json.loads(out)
     assert answer["machine"] == pytest.approx(1 - answer["kinds"]["human"])
     assert len(answer["posterior"]) == len(answer["sentences"]) + 1
     assert answer["interval"][0] <= 4 <= answer["interval"][1]
@@ -133,6 +139,9 @@ def test_a_head_learns_with_two_readers(gnomon, model, texts, tmp_path):
         assert not any("as reader" in note for note in notes)
     third = Detector(tiny_model(tmp_path, "qwen3"), learned, threads=1).detect("a cat. the moon.")
     assert any("figures are for tiny-" in note and " and tiny-" in note for note in third.notes)
+    assert list(learned.calibrations) == [other.name, model.name]
+    code, _, err = gnomon(*training, model.source, own_head=True)
+    assert (code, "names of their own" in err) == (3, True)
     code, _, err = gnomon(*training, "smollm2", own_head=True)
     assert code == 3
     assert "One head learns from readers of one shape" in err

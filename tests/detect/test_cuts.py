@@ -7,10 +7,13 @@ import sys
 import numpy as np
 import pytest
 from made_texts import WORDS, made_text
+from markupsafe import escape
 
 from gnomon.detect import BoundaryDetector, Detector
 from gnomon.detect.corpus import read_corpus
+from gnomon.detect.cuts import Cut
 from gnomon.detect.evaluation import word_errors
+from gnomon.detect.page import render_page, say, told
 from gnomon.detect.reader import Reader
 from gnomon.detect.training import layers_of, read_corpus_with
 from gnomon.detect.words import words_before
@@ -74,6 +77,39 @@ def test_a_word_within_a_sentence(head, model, cut_text):
     assert detector.detect(cut_text, threshold=1.0, words=True).cut is None
 
 
+@pytest.mark.parametrize(
+    ("sentence", "word", "verdict", "answer"),
+    [
+        (0, 0, "machine", "All of it reads as a machine's."),
+        (0, 3, "mixed", "The machine takes over within sentence 1 of 7."),
+        (2, 0, "mixed", "The machine takes over at sentence 3 of 7."),
+        (2, 3, "mixed", "The machine takes over within sentence 3 of 7."),
+        (6, 5, "mixed", "The machine takes over within sentence 7 of 7."),
+    ],
+)
+def test_all_that_is_said_names_the_place_of_the_word(
+    head, model, cut_text, monkeypatch, sentence, word, verdict, answer
+):
+    cut = Cut(sentence=sentence, word=word, probability=0.5)
+    monkeypatch.setattr("gnomon.detect.detection.find_cut", lambda *_, **__: cut)
+    found = Detector(model, head, threads=1).detect(cut_text, threshold=0.0, words=True)
+    place = found.sentences[sentence].begin + sum(
+        len(w) + 1 for w in found.sentences[sentence].text.split()[:word]
+    )
+    assert (found.verdict, found.boundary, found.character) == (verdict, sentence, place)
+    assert found.interval[0] <= sentence <= found.interval[1]
+    assert bool(found.kinds) == (verdict == "machine")
+    said = say(found)
+    assert said.answer == answer
+    assert f"in sentence {sentence + 1}: “{cut_text[place : place + 3]}" in said.word
+    json = told(found, cut_text, reader="tiny")
+    assert (json["boundary"], json["verdict"]) == (sentence, verdict)
+    assert cut_text.split()[json["word"]] == cut_text[place:].split()[0]
+    page = render_page(found, cut_text, name="essay", reader="tiny")
+    assert f"<h1>{escape(answer)}</h1>" in page
+    assert str(escape(said.word)) in page
+
+
 def test_errors_in_words(head, model, cut_text, tmp_path):
     path = tmp_path / "texts.jsonl"
     path.write_text(f'{{"text": "{cut_text}", "label": 27}}')
@@ -100,5 +136,5 @@ def test_without_scikit_learn(monkeypatch):
     import gnomon.detect
 
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(UsageError, match=r"gnomon\[detect\]"):
+    with pytest.raises(UsageError, match=r"pip install -e .\.\[detect\]"):
         gnomon.detect.__getattr__("BoundaryDetector")

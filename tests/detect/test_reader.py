@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tiny_models_on_disk import tiny_model
 
 from gnomon.detect import passage as passage_module
 from gnomon.detect.passage import Passage
@@ -11,6 +12,7 @@ from gnomon.detect.reader import Reader
 from gnomon.detect.readings import read_texts
 from gnomon.engine import Engine
 from gnomon.errors import DataError, ModelError
+from gnomon.models import open_model
 
 PIECES = ["the moon at night.", "12 stars shine!", "is it 3?"]
 
@@ -119,6 +121,27 @@ def test_a_folder_keeps_what_was_read(model, tmp_path, monkeypatch):
     assert [reading.pieces for reading in second] == [len(text) for text in texts]
 
 
+def test_what_other_weights_read_is_read_anew(tmp_path):
+    """Under the same name, and of the same size."""
+    model, folder = tiny_model(tmp_path, "llama"), tmp_path / "read"
+
+    def read(reading_model):
+        (found,) = read_texts(
+            Reader(reading_model, layers=(1,), threads=1), [PIECES], folder=folder
+        )
+        return found.states
+
+    before, content = read(model), bytearray(model.source.read_bytes())
+    content[-20_001:-1:4] = bytes(b ^ 0x80 for b in content[-20_001:-1:4])  # signs of float32
+    model.source.write_bytes(content)
+    other = open_model(model.source)
+    assert (other.name, other.size_bytes) == (model.name, model.size_bytes)
+    after = read(other)
+    assert not np.array_equal(before, after)
+    np.testing.assert_array_equal(read(other), after)
+    assert len(list(folder.iterdir())) == 2
+
+
 def test_threads_read_texts_of_their_own(model, tmp_path):
     texts = [PIECES[i % 3 :] + ["12 moons."] * (i % 4) for i in range(115)]
     alone = list(read_texts(Reader(model, layers=(0,), threads=1), texts))
@@ -131,6 +154,13 @@ def test_threads_read_texts_of_their_own(model, tmp_path):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert [step.done for step in steps] == [0, 50, 100]
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_the_same_texts_are_kept_by_several_threads_at_once(model, tmp_path):
+    texts = [PIECES[:1]] * 50 * 40
+    reader = Reader(model, layers=(0,), threads=4)
+    assert len(list(read_texts(reader, texts, folder=tmp_path))) == len(texts)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
 
 
 def test_reading_that_nobody_waits_for_ends(model, tmp_path):

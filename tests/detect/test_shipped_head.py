@@ -18,7 +18,9 @@ def test_the_head_fits_the_package():
     head = load_head()
     assert DEFAULT_HEAD.stat().st_size < 2e6
     assert head.coverage == 0.9
-    assert 0.0 < head.threshold < 1.0
+    for each in head.calibrations.values():
+        assert 0.0 < each.level < 1.0
+        assert 0.0 < each.threshold < 1.0
     assert head.facts["data"] == "RoFT"
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import time
 import unicodedata
 
+import numpy as np
 import pytest
+from languages import FOREIGN, UNUSUAL
 
+from gnomon.detect.invisible import visible
+from gnomon.detect.language import foreign_to_english
 from gnomon.detect.limits import outside_measured
 from gnomon.detect.normal_form import bare_form, normal_form
 from gnomon.detect.sentences import split_sentences
 from gnomon.detect.surface import SURFACE_FEATURES, surface_features
+from gnomon.detect.words import words_before
 
 
 @pytest.mark.parametrize(
@@ -82,6 +87,35 @@ def test_pieces_are_normalized_as_the_whole():
         assert normal_form(text) == unicodedata.normalize("NFKC", text) + "."
 
 
+HIDDEN = ("\u00ad", "\u200b", "\u200d", "\u2060", "\ufeff", "\u202e", "\u3164", "\U000e0041")
+PLAIN = "Mr. Lee left.  It rained all day! Was it late? Nobody came."
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda c: f"U+{ord(c):04X}")
+def test_what_shows_nothing_changes_nothing(hidden: str):
+    woven = hidden + hidden.join(PLAIN) + hidden
+    plain, found = split_sentences(PLAIN), split_sentences(woven)
+    assert [visible(s.text) for s in found] == [s.text for s in plain]
+    assert all(woven[s.begin : s.end] == s.text for s in found)
+    assert [normal_form(s.text) for s in found] == [normal_form(s.text) for s in plain]
+    np.testing.assert_array_equal(
+        surface_features([s.text for s in found]), surface_features([s.text for s in plain])
+    )
+    assert split_sentences(hidden + " " + hidden) == []
+    assert normal_form(hidden) == ""
+
+
+@pytest.mark.parametrize("hidden", HIDDEN, ids=lambda c: f"U+{ord(c):04X}")
+def test_words_are_found_among_what_shows_nothing(hidden: str):
+    plain = "He did  n't - go home."
+    form = normal_form(plain)
+    for given in (hidden.join(plain), f"{hidden} He {hidden} did  n't {hidden} - go home."):
+        assert normal_form(given) == form
+        found = [words_before(given, form, word) for word in range(len(form.split()))]
+        words = [visible(given.split()[word]) for word in found]
+        assert words == ["He", "did", "go", "go", "home."]
+
+
 def test_surface_sees_what_normal_form_takes_away():
     clean, dirty = surface_features(["He left."]), surface_features(["he left"])
     ends = SURFACE_FEATURES.index("ends with a mark")
@@ -97,5 +131,36 @@ def test_what_was_not_measured_is_said():
     assert "12" in outside_measured(english + english[:4])[0]
     assert "few" in outside_measured(english[:3])[0]
     assert "Cyrillic" in outside_measured(["Он сказал, что это был лучший день."] * 8)[0]
-    german = ["Er sagte, dass dies der schönste Tag seines ganzen Lebens gewesen sei."] * 8
-    assert "English" in outside_measured(german)[0]
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_other_languages_are_noticed(language: str):
+    (note, *_) = outside_measured(split_as_read(FOREIGN[language]))
+    assert ("like English" if language == "unknown" else language) in note
+
+
+@pytest.mark.parametrize("kind", UNUSUAL)
+def test_english_of_unusual_kinds_is_not_called_foreign(kind: str):
+    assert foreign_to_english(" ".join(split_as_read(UNUSUAL[kind]))) == []
+
+
+def test_scripts_that_are_mixed_are_noticed():
+    english = "He said that it was the best of all the days in his life, and so it was for her."
+    woven = english.replace("a", "\u0430").replace(
+        "e", "\u0435"
+    )  # Cyrillic letters that look alike
+    assert (
+        "within words"
+        in foreign_to_english(english.replace("best", "bеst").replace("life", "lifе"))[0]
+    )
+    assert foreign_to_english(woven) != []
+    assert "Cyrillic" in foreign_to_english(english + " Он так и сказал ей вчера.")[0]
+    vietnamese = (
+        "Anh ấy nói rằng đó là ngày đẹp nhất trong đời và anh sẽ không bao giờ quên được nó"
+    )
+    assert "English" in foreign_to_english(vietnamese)[0]
+    assert foreign_to_english("Sie sagte nichts.") == []  # too few words to tell
+
+
+def split_as_read(text: str) -> list[str]:
+    return [normal_form(sentence.text) for sentence in split_sentences(text)]

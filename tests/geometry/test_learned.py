@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gnomon.errors import DataError
+from gnomon.errors import DataError, UsageError
 from gnomon.geometry import Problem
 from gnomon.geometry.auxiliary import (
     AuxiliaryPoint,
@@ -146,3 +147,9 @@ def test_what_is_no_record(line: str):
 def test_too_few_examples(tmp_path: Path):
     with pytest.raises(DataError, match="too few"):
         train(read_examples([RECORD]), tmp_path / "x.npz", time_s=1.0)
+
+
+def test_without_torch_it_is_said_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(UsageError, match=r"pip install -e '.\[compress\]'"):
+        train([], tmp_path / "proposer.npz", time_s=1)

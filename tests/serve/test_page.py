@@ -156,6 +156,7 @@ ONE_OF_MANY = {  # what the server says where a machine took over, with each kin
         "interval": "It began between sentences 3 and 5; such intervals hold the place in 90 %.",
         "probability": "97.0 %; from 80.0 % on, it is called machine text.",
         "word": None,
+        "caution": "This is a probability and no proof.",
     },
     "verdict": "mixed",
     "boundary": 3,
@@ -224,6 +225,7 @@ def test_a_boundary_in_windows_of_all_kinds(open_page, mode):
     page.get_by_role("button", name="Find the place").click()
     text = page.locator(".shaded-text")
     expect(text.get_by_text("the machine takes over here")).to_be_visible()
+    expect(page.get_by_text("This is a probability and no proof.")).to_be_visible()
     assert text.locator("span, .here").nth(3).get_attribute("class") == "here"
     expect(text.locator("span.inside")).to_have_count(3)
     assert page.locator("rect.machine").count() == 3
@@ -276,7 +278,10 @@ def test_the_report_of_the_command_is_drawn_alike(browser, tmp_path, mode):
     page = context.new_page()
     watch.attach(page)
     page.goto(path.as_uri())
-    expect(page.get_by_text("the machine takes over here")).to_be_visible()
+    expect(page.get_by_role("heading").first).to_have_text(
+        "The machine takes over within sentence 4 of 6."
+    )
+    expect(page.get_by_text("the machine takes over within this sentence")).to_be_visible()
     expect(page.locator(".shaded-text span.inside")).to_have_count(3)
     expect(page.locator(".shaded-text span:nth-of-type(4) mark")).to_have_text("city")
     expect(page.get_by_role("img")).to_have_count(2)

@@ -10,6 +10,7 @@ import typer
 import gnomon
 from gnomon.cli import bench, chat, compress, demo, detect, eval, generate, geometry, info, serve
 from gnomon.cli.endings import EXIT_CODES
+from gnomon.cli.verbs import reflow_help
 from gnomon.errors import UsageError
 
 _EPILOG = "\n\n".join(
@@ -41,6 +42,7 @@ app.command("serve")(serve.serve)
 app.command("bench")(bench.bench)
 app.add_typer(detect.app, name="detect")
 app.add_typer(geometry.app, name="geometry")
+reflow_help(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -271,6 +271,7 @@ def _print(found: Detection, text: str) -> None:
             f"{name} {p:.0%}" for name, p in sorted(found.kinds.items(), key=lambda kind: -kind[1])
         )
     facts |= {f"note {i + 1}": note for i, note in enumerate(found.notes)}
+    facts["caution"] = said.caution
     print_facts(facts)
 
 

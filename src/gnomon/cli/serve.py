@@ -10,6 +10,7 @@ import typer
 
 from gnomon.cli import options, output
 from gnomon.errors import UsageError
+from gnomon.extras import how_to_install
 
 _LIMITS = "Limits"
 _SAFETY = "Safety"
@@ -132,8 +133,7 @@ def serve(
         from gnomon.serve.server import address_of, listen
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"serving needs {error.name}, which is not installed; in gnomon's folder: "
-            "pip install -e '.[serve]'"
+            f"serving needs {error.name}, which is not installed; {how_to_install('serve')}"
         ) from error
     from gnomon.engine import DEFAULT_CAPACITY, Engine
     from gnomon.models import open_model, require_tokenizer

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gnomon.errors import UsageError
+from gnomon.extras import how_to_install
 from gnomon.models.architectures import linear_groups
 from gnomon.models.model import Model
 from gnomon.progress import OnProgress
@@ -61,9 +62,9 @@ def measure_importance(
         if error.name != "torch":
             raise
         raise UsageError(
-            "To spread bits by importance gnomon runs the model backwards, which needs torch, and "
-            "torch is not installed. Install it with: pip install 'gnomon[compress]'. A whole "
-            "number of bits for every layer (--bits 2) needs none."
+            "to spread bits by importance gnomon runs the model backwards, which needs torch, and "
+            "torch is not installed; a whole number of bits for every layer (--bits 2) needs none; "
+            f"{how_to_install('compress')}"
         ) from error
     sums = ImportanceSums(model)
     propagate_back(model, tokens, sums, seed=seed, on_progress=on_progress)

@@ -31,6 +31,7 @@ from gnomon.compress.shared_vocabulary import share_vocabulary
 from gnomon.compress.workers import LocalWorkers, Workers
 from gnomon.compress.writer import plain_tensor, require_ours, write_model
 from gnomon.errors import UsageError
+from gnomon.extras import how_to_install
 from gnomon.models import Model, require_tokenizer
 from gnomon.models.aqlm_format import quantization_config
 from gnomon.models.coded_layers import VERSION
@@ -131,8 +132,8 @@ def require_torch(options: CompressOptions) -> None:
             else f"The effort {options.effort}"
         )
         raise UsageError(
-            f"{asked} needs PyTorch, which is not installed: pip install 'gnomon[compress]'. "
-            "Without it there is --effort quick with --bits 2, 3 or 4."
+            f"{asked} needs PyTorch, which is not installed, and --effort quick with --bits 2, 3 "
+            f"or 4 needs none; {how_to_install('compress')}"
         ) from error
 
 

@@ -34,6 +34,7 @@ from threadpoolctl import threadpool_limits
 
 import gnomon
 from gnomon.errors import GnomonError, UsageError
+from gnomon.extras import how_to_install
 
 try:
     with warnings.catch_warnings():
@@ -42,9 +43,7 @@ try:
         import ray.exceptions
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 except ImportError as error:
-    raise UsageError(
-        f"Ray is not installed ({error}). It comes with: pip install 'gnomon[ray]'"
-    ) from error
+    raise UsageError(f"Ray is not installed ({error}); {how_to_install('ray')}") from error
 
 RETRIES = 3  # by Ray, of a task whose worker dies
 ROUNDS = 3  # of these, as a result too can go with the machine that it lies on

@@ -45,7 +45,7 @@ def gathered_before(posterior: np.ndarray) -> np.ndarray:
         else:
             high += 1
             reached = high
-        gathered[reached] = total
+        gathered[reached] = min(total, 1.0)
         total += float(posterior[reached])
     return gathered
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from gnomon.detect.sentences import split_sentences
 from gnomon.errors import DataError
 
 HUMAN = "human"  # the name of the writer who is no generator
+WHOLE_SENTENCES = 5  # of one writer at least, to count as a whole text
 Part = Literal["train", "validation", "test"]
 _TEST, _VALIDATION = 25, 15  # per cent of the openings
 
@@ -50,6 +52,23 @@ class LabelledText:
             return "test"
         return "validation" if number < _TEST + _VALIDATION else "train"
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether there is a boundary within it."""
+        return 0 < self.boundary < len(self.sentences)
+
+    @property
+    def has_human_text(self) -> bool:
+        """Whether what stands before the boundary is a whole text. A text is read forwards, so it
+        reads as if the rest had not been there.
+        """
+        return self.boundary >= WHOLE_SENTENCES
+
+    @property
+    def has_machine_text(self) -> bool:
+        """Whether what follows the boundary is a whole text of a generator that has a name."""
+        return len(self.sentences) - self.boundary >= WHOLE_SENTENCES and bool(self.generator)
+
     def human_part(self) -> LabelledText:
         """The sentences before the boundary alone: a text that is all human."""
         return replace(self, sentences=self.sentences[: self.boundary], word=None)
@@ -61,23 +80,33 @@ class LabelledText:
 
 def read_corpus(path: Path | str) -> list[LabelledText]:
     """The texts of the file. Raises DataError, naming the row, if one is not as it should be."""
+    texts, number = [], 0
     try:
-        raw = Path(path).read_bytes()
-        lines = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode().splitlines()
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+        with Path(path).open("rb") as raw:
+            is_gzipped = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            lines = gzip.GzipFile(fileobj=raw) if is_gzipped else raw
+            for number, line in enumerate(lines, start=1):
+                row = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                if row.strip():
+                    texts.append(_parse(json.loads(row, parse_constant=_refuse)))
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is damaged after row {number}: {error}") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start})") from error
-    texts = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                texts.append(_parse(json.loads(line)))
-            except (ValueError, TypeError, AttributeError) as error:
-                raise DataError(f"{path}, row {number}: {error}") from error
+        raise DataError(f"{path}, row {number}: not UTF-8 text (byte {error.start})") from error
+    except RecursionError as error:
+        raise DataError(f"{path}, row {number}: nested too deeply") from error
+    except ValueError as error:
+        raise DataError(f"{path}, row {number}: {error}") from error
     if not texts:
         raise DataError(f"{path} holds no texts; one JSON object a line was expected")
     return texts
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def sample(texts: Sequence[LabelledText], limit: int | None, *, seed: int) -> list[LabelledText]:
@@ -99,24 +128,37 @@ def _parse(row: Any) -> LabelledText:
         sentences = [s.text for s in split_sentences(row["text"])]
     else:
         raise ValueError('there is neither "sentences" nor "text"')
-    boundary = _boundary(row, sentences)
     has_words = [bool(normal_form(s)) for s in sentences]
     if not any(has_words):
         raise ValueError("the text has no words")
-    p = row.get("p")
-    if p is not None and not isinstance(p, int | float):
-        raise ValueError(f'"p" is {p!r}; a number was expected')
+    if any("\ud800" <= c <= "\udfff" for s in sentences for c in s):
+        raise ValueError("the text holds halves of characters (\\ud800 … \\udfff)")
+    is_whole = _is_whole(row)
+    boundary = _boundary(row, sentences)
     return LabelledText(
         sentences=tuple(s for s, has in zip(sentences, has_words, strict=True) if has),
         boundary=sum(has_words[:boundary]),
-        generator=str(row.get("generator") or (row.get("model") if _is_whole(row) else "") or ""),
-        domain=str(row.get("domain") or row.get("source") or ""),
-        p=p,
-        word=None
-        if "boundary" in row or _is_whole(row)
-        else _word(row["label"], sentences, has_words),
+        generator=_name(row, "generator") or (_name(row, "model") if is_whole else ""),
+        domain=_name(row, "domain") or _name(row, "source"),
+        p=_p(row.get("p")),
+        word=None if "boundary" in row or is_whole else _word(row["label"], sentences, has_words),
         opening=" ".join(sentences[0].lower().split()),
     )
+
+
+def _name(row: dict[str, Any], key: str) -> str:
+    name = row.get(key)
+    if name is not None and not isinstance(name, str):
+        raise ValueError(f'"{key}" is {name!r}; a name was expected')
+    return name or ""
+
+
+def _p(value: Any) -> float | None:
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not 0 <= value <= 1:
+        raise ValueError(f'"p" is {value!r}; a number from 0 to 1 was expected')
+    return float(value)
 
 
 def _is_whole(row: dict[str, Any]) -> bool:

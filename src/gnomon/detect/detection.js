@@ -24,7 +24,10 @@ function shadedText({ sentences, boundary, interval: [low, high], verdict, chara
   const block = html("div", { class: "shaded-text" });
   const isNamed = word_probability !== null; // the word in which the machine begins
   sentences.forEach(({ text, begin, end, ...numbers }, index) => {
-    if (verdict !== "human" && index === boundary) block.append(html("div", { class: "here" }, ["the machine takes over here"]));
+    if (verdict !== "human" && index === boundary) {
+      const where = isNamed && character > begin ? "the machine takes over within this sentence" : "the machine takes over here";
+      block.append(html("div", { class: "here" }, [where]));
+    }
     const shade = Math.min(Math.floor(numbers.probability * SHADES), SHADES - 1);
     const isInside = verdict !== "human" && low <= index && index <= high;
     const title = `sentence ${index + 1}: machine with probability ${percent(numbers.probability)}; ` +

@@ -9,17 +9,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from gnomon.detect.conformal import best_boundary, given_machine, interval
 from gnomon.detect.corpus import HUMAN
-from gnomon.detect.cuts import find_cut
+from gnomon.detect.cuts import Cut, find_cut
 from gnomon.detect.head import Head, load_head
-from gnomon.detect.limits import outside_measured
+from gnomon.detect.limits import outside_measured, why_no_writer
 from gnomon.detect.normal_form import normal_form
 from gnomon.detect.passage import Reading
 from gnomon.detect.reader import Reader
@@ -29,7 +29,7 @@ from gnomon.models.model import Model
 from gnomon.progress import OnProgress
 
 Verdict = Literal["human", "mixed", "machine"]
-_NO_WORD = "No word is named, as no machine text was found."
+_NO_WORD = "No word is named, as no part of the text is called a machine's."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,8 @@ class WordCut:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
     """Boundaries count sentences: 3 means that the first three are a person's; 0 is all machine,
-    the number of sentences all human.
+    the number of sentences all human. With a cut, the sentence in which the machine began is the
+    first that is not a person's.
     """
 
     sentences: tuple[Sentence, ...]
@@ -57,14 +58,19 @@ class Detection:
     coverage: float  # of such intervals
     probability: float  # that there is any machine text
     threshold: float  # that it had to reach
-    kinds: Mapping[str, float]  # who wrote the whole, if the head knows
+    kinds: Mapping[str, float]  # who wrote the whole; empty if that is not said
     cut: WordCut | None  # within a sentence, if that was asked for and there is machine text
     notes: tuple[str, ...]  # in what the text is outside what was measured; what was not answered
 
     @property
     def machine(self) -> float | None:
-        """How likely the text as a whole is a machine's; None if the head knows no writers."""
+        """How likely the text as a whole is a machine's; None if that is not said."""
         return 1.0 - self.kinds[HUMAN] if HUMAN in self.kinds else None
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the machine began within a sentence."""
+        return self.cut is not None and self.cut.character > self.sentences[self.boundary].begin
 
     @property
     def character(self) -> int | None:
@@ -104,26 +110,26 @@ class Detector:
         are no words in the text.
         """
         draft = draft_of(text)
-        reading = self._reader.read(draft.normal, on_progress=on_progress)
-        found = judge(draft, reading, self.head, reader=self.model.name, threshold=threshold)
-        if words and found.verdict == "human":
-            return replace(found, notes=(*found.notes, _NO_WORD))
-        if words:
-            found = replace(found, cut=self._cut(draft, reading, found.boundary))
-        return found
+        reading = self._reader.read(draft.normal, project=self.head.probes, on_progress=on_progress)
 
-    def _cut(self, draft: Draft, reading: Reading, boundary: int) -> WordCut:
-        found = find_cut(
+        def find_word(features: np.ndarray, boundary: int) -> Cut:
+            return find_cut(
+                self.head,
+                self._reader,
+                given=[s.text for s in draft.sentences],
+                normal=draft.normal,
+                features=features,
+                boundary=boundary,
+            )
+
+        return judge(
+            draft,
+            reading,
             self.head,
-            self._reader,
-            given=[s.text for s in draft.sentences],
-            normal=draft.normal,
-            features=self.head.features(reading, draft.normal),
-            boundary=boundary,
+            reader=self.model.name,
+            threshold=threshold,
+            find_word=find_word if words else None,
         )
-        sentence = draft.sentences[found.sentence]
-        places = [match.start() for match in re.finditer(r"\S+", sentence.text)]
-        return WordCut(character=sentence.begin + places[found.word], probability=found.probability)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,39 +155,75 @@ def draft_from(given: Sequence[Sentence]) -> Draft:
 
 
 def judge(
-    draft: Draft, reading: Reading, head: Head, *, reader: str, threshold: float | None = None
+    draft: Draft,
+    reading: Reading,
+    head: Head,
+    *,
+    reader: str,
+    threshold: float | None = None,
+    find_word: Callable[[np.ndarray, int], Cut] | None = None,
 ) -> Detection:
-    """What `head` makes of what the model called `reader` read, between sentences."""
+    """What `head` makes of what the model called `reader` read, between sentences; `find_word` says
+    for features and a boundary at which word near it the machine began.
+    """
     features = head.features(reading, draft.normal)
     posterior = head.boundary.posterior(features)
     probability = 1.0 - float(posterior[-1])
-    threshold = head.threshold if threshold is None else threshold
-    count = boundary = len(draft.sentences)
-    if probability >= threshold:
-        boundary = best_boundary(posterior[:-1])
+    calibration = head.calibration(reader)
+    threshold = calibration.threshold if threshold is None else threshold
+    boundary = len(draft.sentences)
+    low, high = interval(given_machine(posterior), calibration.level)
+    cut = None
     notes = outside_measured(draft.normal)
     if reader not in head.readers:
         known = " and ".join(head.readers)
         notes.append(f"Read with {reader}; the figures are for {known} as reader.")
-    kinds = head.kinds
+    if probability >= threshold:
+        boundary = best_boundary(posterior[:-1])
+        if find_word is not None:
+            found = find_word(features, boundary)
+            cut, boundary = _placed(found, draft), found.sentence
+        low, high = min(low, boundary), max(high, boundary)
+    elif find_word is not None:
+        notes.append(_NO_WORD)
+    verdict = _verdict(draft, boundary, cut)
+    kinds = {}
+    if head.kinds is not None:
+        why_not = why_no_writer(draft.normal, is_mixed=verdict == "mixed")
+        if why_not is None:
+            shares = head.kinds.probabilities(features).tolist()
+            kinds = dict(zip(head.kinds.names, shares, strict=True))
+        else:
+            notes.append(why_not)
     return Detection(
         sentences=draft.sentences,
         probabilities=np.cumsum(posterior)[:-1],
         surprisals=_means(-reading.log_probabilities, reading.starts),
         expected=_means(reading.entropies, reading.starts),
         posterior=posterior,
-        verdict="human" if boundary == count else "machine" if boundary == 0 else "mixed",
+        verdict=verdict,
         boundary=boundary,
-        interval=interval(given_machine(posterior), head.level),
+        interval=(low, high),
         coverage=head.coverage,
         probability=probability,
         threshold=threshold,
-        kinds={}
-        if kinds is None
-        else dict(zip(kinds.names, kinds.probabilities(features).tolist(), strict=True)),
-        cut=None,
+        kinds=kinds,
+        cut=cut,
         notes=tuple(notes),
     )
+
+
+def _placed(cut: Cut, draft: Draft) -> WordCut:
+    sentence = draft.sentences[cut.sentence]
+    places = [match.start() for match in re.finditer(r"\S+", sentence.text)]
+    return WordCut(character=sentence.begin + places[cut.word], probability=cut.probability)
+
+
+def _verdict(draft: Draft, boundary: int, cut: WordCut | None) -> Verdict:
+    if boundary == len(draft.sentences):
+        return "human"
+    begin = draft.sentences[boundary].begin if cut is None else cut.character
+    return "machine" if begin == draft.sentences[0].begin else "mixed"
 
 
 def _as_sentences(texts: Sequence[str]) -> list[Sentence]:

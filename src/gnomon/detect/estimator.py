@@ -11,22 +11,25 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from gnomon.detect.cuts import find_cut
+from gnomon.detect.estimator_inputs import (
+    Text,
+    checked_boundaries,
+    checked_texts,
+    is_features,
+    require_parameters,
+    sentences_of,
+)
 from gnomon.detect.features import sentence_features
 from gnomon.detect.fitting import FitOptions, fit_boundary_model
-from gnomon.detect.head import Head
-from gnomon.detect.normal_form import normal_form
+from gnomon.detect.head import Calibration, Head
 from gnomon.detect.probes import Probes, fit_probes
 from gnomon.detect.reader import Reader
-from gnomon.detect.sentences import split_sentences
 from gnomon.detect.training import layers_of
-from gnomon.errors import DataError
 from gnomon.models import open_model
 from gnomon.models.model import Model
-
-Text = str | Sequence[str] | np.ndarray
 
 
 class BoundaryDetector(BaseEstimator):
@@ -35,9 +38,12 @@ class BoundaryDetector(BaseEstimator):
     `X` is a sequence of texts, each a text, the list of its sentences, or f32 [pieces, features]
     that a step before has made; `y` holds the index of each one's first machine piece: 0 for all
     machine, the number of pieces for all human. Texts are read with `model` (a path, a `Model`,
-    or None for the embedded one); sentences without a letter or a digit must not be among given
-    ones.
+    or None for the embedded one), which is opened when it is needed and again after unpickling;
+    sentences without a letter or a digit must not be among given ones. What is not as it should be
+    is a ValueError.
     """
+
+    _reader: Reader | None = None
 
     def __init__(
         self,
@@ -62,26 +68,35 @@ class BoundaryDetector(BaseEstimator):
         self.seed = seed
         self.threads = threads
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the engine, and in place of an open model where it was read from."""
+        state = {name: value for name, value in vars(self).items() if name != "_reader"}
+        if isinstance(self.model, Model):
+            state["model"] = str(self.model.source)
+        return state
+
     def fit(self, X: Sequence[Text], y: Sequence[int] | np.ndarray) -> BoundaryDetector:
-        """Raises DataError if a boundary does not lie within its text."""
+        """Learn where machines begin, from texts whose boundaries `y` are known."""
+        require_parameters(self.get_params())
+        texts = checked_texts(X)
         self.probes_ = None
-        if not isinstance(X[0], np.ndarray):
-            self._open()
-            rows = [self._read(text) for text in X]
-            _require_inside([scalars for scalars, _ in rows], y)
+        if is_features(texts[0]):
+            features = texts
+            boundaries = checked_boundaries(y, [len(x) for x in texts])
+        else:
+            boundaries = checked_boundaries(y, [len(sentences_of(text)[0]) for text in texts])
+            self._reader = None  # of parameters that may have changed
+            rows = [self._read(text) for text in texts]
             self.probes_, seen = fit_probes(
                 [states for _, states in rows],
-                list(y),
-                [_opening(text) for text in X],
-                layers=self.reader_.layers,
+                boundaries.tolist(),
+                [_opening(text) for text in texts],
+                layers=self._opened().layers,
             )
             features = [
                 np.concatenate([scalars, probed], axis=1)
                 for (scalars, _), probed in zip(rows, seen, strict=True)
             ]
-        else:
-            features = [np.asarray(x, np.float32) for x in X]
-            _require_inside(features, y)
         options = FitOptions(
             hidden=self.hidden,
             members=self.members,
@@ -90,7 +105,7 @@ class BoundaryDetector(BaseEstimator):
             weight_decay=self.weight_decay,
             dropout=self.dropout,
         )
-        self.boundary_ = fit_boundary_model(features, y, options=options, seed=self.seed)
+        self.boundary_ = fit_boundary_model(features, boundaries, options=options, seed=self.seed)
         self.n_features_in_ = features[0].shape[1]
         return self
 
@@ -103,27 +118,27 @@ class BoundaryDetector(BaseEstimator):
         within a sentence (SemEval-2024 task 8C); the number of all words where none is.
         """
         check_is_fitted(self)
-        if self.probes_ is None:
-            raise DataError("this detector learned from features; it cannot read a text")
+        texts = self._checked(X)
+        if self.probes_ is None or is_features(texts[0]):
+            raise ValueError("words are found in texts, by a detector that learned from texts")
         head = self._head(self.probes_)
-        found = []
-        for text in X:
-            given, normal = _sentences(text)
-            features = head.features(self.reader_.read(normal), normal)
-            boundary = int(self.boundary_.posterior(features).argmax())
-            before = sum(len(sentence.split()) for sentence in given[:boundary])
-            if boundary < len(given):
-                cut = find_cut(
-                    head,
-                    self.reader_,
-                    given=given,
-                    normal=normal,
-                    features=features,
-                    boundary=boundary,
-                )
-                before = sum(len(s.split()) for s in given[: cut.sentence]) + cut.word
-            found.append(before)
-        return np.array(found)
+        return np.array([self._words_before(head, text) for text in texts])
+
+    def _words_before(self, head: Head, text: str | Sequence[str]) -> int:
+        given, normal = sentences_of(text)
+        features = head.features(self._opened().read(normal), normal)
+        boundary, word = int(self.boundary_.posterior(features).argmax()), 0
+        if boundary < len(given):
+            cut = find_cut(
+                head,
+                self._opened(),
+                given=given,
+                normal=normal,
+                features=features,
+                boundary=boundary,
+            )
+            boundary, word = cut.sentence, cut.word
+        return sum(len(sentence.split()) for sentence in given[:boundary]) + word
 
     def predict_proba(self, X: Sequence[Text]) -> np.ndarray:
         """f64 [texts, longest + 1], the probability of each boundary; 0 past a text's end."""
@@ -135,59 +150,54 @@ class BoundaryDetector(BaseEstimator):
 
     def score(self, X: Sequence[Text], y: Sequence[int] | np.ndarray) -> float:
         """The share of boundaries that are found exactly."""
-        return float((self.predict(X) == np.asarray(y)).mean())
+        guesses = self.predict(X)
+        check_consistent_length(guesses, y)
+        return float((guesses == np.asarray(y)).mean())
 
     def _posteriors(self, X: Sequence[Text]) -> list[np.ndarray]:
         check_is_fitted(self)
-        return [self.boundary_.posterior(self._features(text)) for text in X]
+        return [self.boundary_.posterior(self._features(text)) for text in self._checked(X)]
+
+    def _checked(self, X: Sequence[Text]) -> list[Any]:
+        """Texts of the kind that was learned from."""
+        texts = checked_texts(X)
+        if not is_features(texts[0]):
+            if self.probes_ is None:
+                raise ValueError("this detector learned from features; it cannot read a text")
+        elif texts[0].shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {texts[0].shape[1]} features, but this detector learned from "
+                f"{self.n_features_in_}"
+            )
+        return texts
 
     def _features(self, text: Text) -> np.ndarray:
-        if isinstance(text, np.ndarray):
+        if isinstance(text, np.ndarray) and is_features(text):
             return text
-        if self.probes_ is None:
-            raise DataError("this detector learned from features; it cannot read a text")
         scalars, states = self._read(text)
+        assert self.probes_ is not None
         return np.concatenate([scalars, self.probes_(states)], axis=1)
 
-    def _open(self) -> None:
-        model = self.model if isinstance(self.model, Model) else open_model(self.model)
-        self.reader_ = Reader(model, layers=layers_of(model), threads=self.threads)
+    def _opened(self) -> Reader:
+        if self._reader is None:
+            model = self.model if isinstance(self.model, Model) else open_model(self.model)
+            self._reader = Reader(model, layers=layers_of(model), threads=self.threads)
+        return self._reader
 
-    def _read(self, text: Text) -> tuple[np.ndarray, np.ndarray]:
-        _, sentences = _sentences(text)
-        reading = self.reader_.read(sentences)
+    def _read(self, text: Any) -> tuple[np.ndarray, np.ndarray]:
+        _, sentences = sentences_of(text)
+        reading = self._opened().read(sentences)
         return sentence_features(reading, sentences), reading.states
 
     def _head(self, probes: Probes) -> Head:
         """What was learned, for those who work with heads; nothing in it is calibrated."""
         return Head(
-            readers=(self.reader_.model.name,),
             probes=probes,
             boundary=self.boundary_,
-            level=1.0,
+            calibrations={self._opened().model.name: Calibration(level=1.0, threshold=0.5)},
             coverage=1.0,
-            threshold=0.5,
         )
 
 
-def _sentences(text: Any) -> tuple[list[str], list[str]]:
-    """The sentences as they were given and in their normal form; those of a whole text that hold
-    no letter and no digit are left out.
-    """
-    given = [s.text for s in split_sentences(text)] if isinstance(text, str) else list(text)
-    forms = [(s, normal_form(s)) for s in given]
-    kept = [(s, form) for s, form in forms if form or not isinstance(text, str)]
-    return [s for s, _ in kept], [form for _, form in kept]
-
-
-def _require_inside(features: Sequence[np.ndarray], boundaries: Sequence[int] | np.ndarray) -> None:
-    for number, (x, boundary) in enumerate(zip(features, boundaries, strict=True)):
-        if not 0 <= boundary <= len(x):
-            raise DataError(
-                f"text {number} has {len(x)} pieces; its boundary {boundary} is not one of "
-                f"0 … {len(x)}"
-            )
-
-
-def _opening(text: Text) -> str:
+def _opening(text: Any) -> str:
     return text[:100] if isinstance(text, str) else str(text[0])

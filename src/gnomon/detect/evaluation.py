@@ -15,10 +15,10 @@ import numpy as np
 from gnomon.detect.conformal import best_boundary, given_machine, interval
 from gnomon.detect.corpus import HUMAN, LabelledText
 from gnomon.detect.cuts import find_cut
-from gnomon.detect.head import Head
+from gnomon.detect.head import Calibration, Head
 from gnomon.detect.normal_form import normal_form
 from gnomon.detect.reader import Reader
-from gnomon.detect.training import ReadCorpus, human_parts, parts_by_writer
+from gnomon.detect.training import ReadCorpus, parts_by_writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +82,21 @@ def word_errors(head: Head, reader: Reader, corpus: ReadCorpus) -> WordErrors:
 
 
 def measure(head: Head, corpus: ReadCorpus, *, name: str) -> Figures:
-    features = corpus.features(head.probes)
-    mixed = [i for i, t in enumerate(corpus.texts) if 0 < t.boundary < len(t.sentences)]
+    """Each text by what the head is calibrated to for the model that read it."""
+    texts, features = corpus.texts, corpus.features(head.probes)
+    calibrations = [head.calibration(reader) for reader in corpus.read_by]
+    mixed = [i for i, text in enumerate(texts) if text.is_mixed]
+    human = [i for i, text in enumerate(texts) if text.has_human_text]
     posteriors = [head.boundary.posterior(features[i]) for i in mixed]
-    boundaries = [corpus.texts[i].boundary for i in mixed]
-    human = np.array(
-        [
-            1 - head.boundary.posterior(x)[-1]
-            for x in human_parts(corpus.features(head.probes), corpus.texts)
-        ]
-    )
+    boundaries = [texts[i].boundary for i in mixed]
+    calm = [head.boundary.posterior(features[i][: texts[i].boundary]) for i in human]
+    recalled = [_is_called(p, calibrations[i]) for p, i in zip(posteriors, mixed, strict=True)]
+    alarms = [_is_called(p, calibrations[i]) for p, i in zip(calm, human, strict=True)]
     found = compare(posteriors, boundaries) if mixed else None
-    spans = [interval(given_machine(p), head.level) for p in posteriors]
+    spans = [
+        interval(given_machine(p), calibrations[i].level)
+        for p, i in zip(posteriors, mixed, strict=True)
+    ]
     holds = [low <= b <= high for (low, high), b in zip(spans, boundaries, strict=True)]
     return Figures(
         name=name,
@@ -101,12 +104,21 @@ def measure(head: Head, corpus: ReadCorpus, *, name: str) -> Figures:
         accuracy=found and found.accuracy,
         within_one=found and found.within_one,
         squared_error=found and found.squared_error,
-        coverage=float(np.mean(holds)) if mixed else None,
-        interval=float(np.mean([high - low + 1 for low, high in spans])) if mixed else None,
-        recall=float(np.mean([1 - p[-1] >= head.threshold for p in posteriors])) if mixed else None,
-        human_texts=human.size,
-        false_alarms=float((human >= head.threshold).mean()) if human.size else None,
+        coverage=_mean(holds),
+        interval=_mean([high - low + 1 for low, high in spans]),
+        recall=_mean(recalled),
+        human_texts=len(human),
+        false_alarms=_mean(alarms),
     )
+
+
+def _is_called(posterior: np.ndarray, calibration: Calibration) -> bool:
+    """Whether a text is said to have machine text in it."""
+    return bool(1 - posterior[-1] >= calibration.threshold)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 _KINDS: dict[str, Callable[[LabelledText], str]] = {

@@ -14,15 +14,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from gnomon.detect.invisible import visible
+
 # Marks that combine with a letter are put in order among at most so many in a row: the library
 # takes time with their number squared. (The limit: Unicode's Stream-Safe Text Format, UAX 15.)
 _NORMALIZED_AT_ONCE = re.compile(r"[\w\s!-~]*[^\w\s!-~]{0,30}")
-# What shows nothing (Unicode's Default_Ignorable_Code_Point): soft hyphens and the like may stand
-# within a word, and part nothing.
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
-)
 _QUOTES = re.compile("''|``|[\"“”„«»]")
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'"})
 _DASHES = re.compile(r" ?(?:[–—―]|--+) ?")
@@ -38,7 +34,7 @@ _SPACES = re.compile(r"\s+")
 
 def normal_form(sentence: str) -> str:
     """`sentence` without traces of typesetting; "" if it holds no letter and no digit."""
-    pieces = _NORMALIZED_AT_ONCE.findall(_INVISIBLE.sub("", sentence))
+    pieces = _NORMALIZED_AT_ONCE.findall(visible(sentence))
     text = "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
     text = text.translate(_APOSTROPHES)
     text = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Co", "Zl") else c for c in text)

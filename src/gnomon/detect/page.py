@@ -14,8 +14,12 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from gnomon.detect.detection import Detection
+from gnomon.detect.detection import Detection, WordCut
 
+CAUTION = (
+    "This is a probability and no proof; docs/detect.md has the error rates as they were measured. "
+    "It must not be used to judge people: for an accusation, a grade or a dismissal."
+)
 _WORDS = 6  # that show a place within a sentence
 
 
@@ -27,6 +31,7 @@ class Said:
     interval: str
     probability: str
     word: str | None  # where within a sentence, if that was asked for
+    caution: str
 
 
 def say(found: Detection) -> Said:
@@ -43,7 +48,8 @@ def say(found: Detection) -> Said:
     elif found.verdict == "machine":
         answer = "All of it reads as a machine's."
     else:
-        answer = f"The machine takes over at sentence {found.boundary + 1} of {count}."
+        where = "within" if found.is_within else "at"
+        answer = f"The machine takes over {where} sentence {found.boundary + 1} of {count}."
     span = (
         f"at sentence {low + 1}" if low == high else f"between sentences {low + 1} and {high + 1}"
     )
@@ -53,17 +59,17 @@ def say(found: Detection) -> Said:
         interval=f"{condition} {span}; such intervals hold the place in "
         f"{100 * found.coverage:.0f} % of texts like those measured.",
         probability=f"{_percent(found.probability)}; from {asked} on, it is called machine text.",
-        word=None if found.cut is None else _near(found, found.cut.character),
+        word=None if found.cut is None else _near(found, found.cut),
+        caution=CAUTION,
     )
 
 
-def _near(found: Detection, character: int) -> str:
-    """The word at the character, its sentence, and some words from there on."""
-    number = max(i for i, s in enumerate(found.sentences) if s.begin <= character)
-    sentence = found.sentences[number]
-    words = sentence.text[character - sentence.begin :].split()
+def _near(found: Detection, cut: WordCut) -> str:
+    """The word of the cut, its sentence, and some words from there on."""
+    sentence = found.sentences[found.boundary]
+    words = sentence.text[cut.character - sentence.begin :].split()
     rest = " …" if len(words) > _WORDS else ""
-    return f"“{words[0]}”, in sentence {number + 1}: “{' '.join(words[:_WORDS])}{rest}”"
+    return f"“{words[0]}”, in sentence {found.boundary + 1}: “{' '.join(words[:_WORDS])}{rest}”"
 
 
 def _percent(share: float) -> str:

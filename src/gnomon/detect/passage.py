@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gnomon.detect.piece_means import PieceMeans, Project
 from gnomon.errors import DataError, ModelError
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class Reading:
     variances: np.ndarray  # f32 [tokens], nats², of the log-probability under the expectation
     cold_probabilities: np.ndarray  # f32 [tokens], log-probabilities at a temperature of one half
     ranks: np.ndarray  # f32 [tokens], how many tokens were likelier
-    states: np.ndarray  # f32 [pieces, layers, hidden], means over the tokens of a piece
+    # f32 [pieces, layers, hidden], means over the tokens of a piece; or what became of them, where
+    # they were projected as they came.
+    states: np.ndarray
 
     @property
     def pieces(self) -> int:
@@ -50,7 +53,9 @@ class Reading:
 
 
 class Passage:
-    """Memory grows with the number of pieces and tokens, not with their states."""
+    """Memory grows with the number of tokens and pieces, and with the states of the latter unless
+    they are projected.
+    """
 
     def __init__(
         self,
@@ -60,8 +65,10 @@ class Passage:
         layers: Sequence[int],
         hidden_size: int,
         window: int,
+        project: Project | None = None,
     ) -> None:
-        """`pieces` are read as if a space parted them; the states after `layers` are kept.
+        """`pieces` are read as if a space parted them; the states after `layers` are kept, or what
+        `project` makes of them.
         `window`: tokens that a session of the model holds, at most 512 of which are used. Raises
         DataError if there is nothing to read.
         """
@@ -70,8 +77,7 @@ class Passage:
         self._window = min(WINDOW, window)
         self._overlap = min(OVERLAP, self._window // 2)
         self._expected = np.empty((self.total, 5), np.float32)
-        self._sums = np.zeros((len(pieces), len(self._layers), hidden_size), np.float32)
-        self._piece_of = np.repeat(np.arange(len(pieces)), np.diff(self._starts))
+        self._means = PieceMeans(self._starts, (len(self._layers), hidden_size), project)
         self._begin = 0  # of the window, among the tokens
         self._held = 0  # tokens of the window that the session holds
         self.done = 0  # tokens read, the first of `tokens` not counted
@@ -99,7 +105,7 @@ class Passage:
         new = end - self.done
         if new > 0:
             self._expected[self.done : end] = numbers[-new:]
-            _add_by_piece(states[:, -new:], self._piece_of[self.done : end], self._sums)
+            self._means.add(states[:, -new:], self.done, end)
             self.done = end
         if self._held == self._window:
             self._begin = max(self._begin + 1, end + 1 - self._overlap)
@@ -108,12 +114,11 @@ class Passage:
     def reading(self) -> Reading:
         """All of it, once it is read. Raises ModelError if the model computed what is no number."""
         assert self.is_read
-        if not np.isfinite(self._expected).all() or not np.isfinite(self._sums).all():
+        if not np.isfinite(self._expected).all() or not self._means.are_finite:
             raise ModelError(
                 "the model's logits are not finite: its weights are damaged or too large for the "
                 "form they run in"
             )
-        counts = np.maximum(np.diff(self._starts), 1)
         return Reading(
             starts=self._starts,
             log_probabilities=self._expected[:, 0],
@@ -121,7 +126,7 @@ class Passage:
             variances=self._expected[:, 2],
             cold_probabilities=self._expected[:, 3],
             ranks=self._expected[:, 4],
-            states=self._sums / counts[:, None, None].astype(np.float32),
+            states=self._means.all(),
         )
 
 
@@ -138,12 +143,3 @@ def _encode(tokenizer: Tokenizer, pieces: Sequence[str]) -> tuple[np.ndarray, np
     if opening is None:
         opening = tokenizer.eos_ids[0] if tokenizer.eos_ids else 0
     return np.array([opening, *(t for ids in encoded for t in ids)], np.int32), starts
-
-
-def _add_by_piece(states: np.ndarray, piece_of: np.ndarray, sums: np.ndarray) -> None:
-    """Add states [layers, tokens, hidden] to the sums [pieces, layers, hidden] of their pieces."""
-    if states.shape[0] == 0 or piece_of.size == 0:
-        return
-    firsts = np.flatnonzero(np.diff(piece_of, prepend=-1))
-    added = np.add.reduceat(states, firsts, axis=1)  # [layers, pieces here, hidden]
-    sums[piece_of[firsts]] += added.transpose(1, 0, 2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gnomon.detect.passage import WINDOW, Passage, Reading
+from gnomon.detect.piece_means import Project
 from gnomon.engine import Engine
 from gnomon.errors import ModelError
 from gnomon.models import require_tokenizer
@@ -43,11 +44,15 @@ class Reader:
         return [Reader(self.model, layers=self.layers, threads=1) for _ in range(self.threads)]
 
     def read(
-        self, pieces: Sequence[str], *, on_progress: OnProgress = lambda progress: None
+        self,
+        pieces: Sequence[str],
+        *,
+        project: Project | None = None,
+        on_progress: OnProgress = lambda progress: None,
     ) -> Reading:
-        """Read `pieces`, which a space parts, in windows of 512 tokens; memory grows with the
-        number of pieces alone. Raises DataError if there is nothing to read, ModelError if the
-        model computes what is no number.
+        """Read `pieces`, which a space parts, in windows of 512 tokens, and keep their states or
+        what `project` makes of these, which takes less memory. Raises DataError if there is
+        nothing to read, ModelError if the model computes what is no number.
         """
         passage = Passage(
             self._tokenizer,
@@ -55,6 +60,7 @@ class Reader:
             layers=self.layers,
             hidden_size=self.model.config.hidden_size,
             window=self._session.capacity,
+            project=project,
         )
 
         def show() -> None:

@@ -87,7 +87,8 @@ def _save(path: Path, readings: Sequence[Reading]) -> None:
     arrays: dict[str, Any] = {"texts": np.array([reading.pieces for reading in readings])}
     for field in fields(Reading):
         arrays[field.name] = np.concatenate([getattr(r, field.name) for r in readings])
-    temporary = path.with_suffix(".part")
+    # Another thread, or another process, may be writing the same.
+    temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:

@@ -2,7 +2,8 @@
 
 Rules, no model: a full stop, question or exclamation mark (in any of several scripts), what closes
 after it, and a space, unless a known abbreviation or an initial stands before it; an empty line or
-a list's new line ends a sentence too. Every character but the spaces between sentences is in one.
+a list's new line ends a sentence too. Every character but the spaces between sentences, and what
+shows nothing there, is in one.
 
 >>> [s.text for s in split_sentences("Dr. Lee left.  It rained!\\n\\nA heading\\n\\nNext day.")]
 ['Dr. Lee left.', 'It rained!', 'A heading', 'Next day.']
@@ -11,7 +12,10 @@ a list's new line ends a sentence too. Every character but the spaces between se
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from gnomon.detect.invisible import INVISIBLE, visible
 
 _ABBREVIATIONS = """
     mr mrs ms dr prof sr jr st mt gen col capt lt sgt rev hon gov sen rep pres supt ave blvd rd
@@ -42,19 +46,28 @@ class Sentence:
 
 def split_sentences(text: str) -> list[Sentence]:
     """The sentences of `text`, whose line endings may be of any kind; none if it is all spaces."""
+    hidden = frozenset("".join(INVISIBLE.findall(text)))
+    places = [place for place, character in enumerate(text) if character not in hidden]
+    return [
+        Sentence(begin=begin, end=end, text=text[begin:end])
+        for begin, end in ((places[b], places[e - 1] + 1) for b, e in _spans(visible(text)))
+    ]
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where each sentence of a text begins and ends, in which everything shows."""
     # Of equal length, so that places stay: \r\n is two characters of space.
     lines = text.replace("\r\n", " \n").replace("\r", "\n")
     ends = {match.start() for match in _PARAGRAPH.finditer(lines)}
     ends |= {m.end() for m in _ENDING.finditer(lines) if not _is_abbreviation(lines, m.start())}
-    found, begin = [], 0
+    begin = 0
     for end in [*sorted(ends), len(text)]:
         piece = text[begin:end]
         stripped = piece.strip()
         if stripped:
             start = begin + piece.index(stripped)
-            found.append(Sentence(begin=start, end=start + len(stripped), text=stripped))
+            yield start, start + len(stripped)
         begin = end
-    return found
 
 
 def _is_abbreviation(text: str, mark: int) -> bool:

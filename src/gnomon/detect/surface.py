@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gnomon.detect.invisible import visible
+
 _MARKS = ".,;:!?'\"()-"
 SURFACE_FEATURES = (
     "characters",
@@ -32,7 +34,7 @@ def surface_features(sentences: Sequence[str]) -> np.ndarray:
 
 
 def _of(sentence: str) -> list[float]:
-    text = sentence.strip()
+    text = visible(sentence).strip()
     size = max(len(text), 1)
     words = text.split()
     first = text[:1]

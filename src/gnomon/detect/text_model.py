@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gnomon.errors import UsageError
+from gnomon.extras import how_to_install
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,8 @@ def require_scikit_learn() -> None:
         if error.name != "sklearn":
             raise
         raise UsageError(
-            "Training a detector needs scikit-learn, which is not installed: "
-            "pip install 'gnomon[detect]'. Detecting needs none."
+            "training a detector needs scikit-learn, which is not installed, and detecting needs "
+            f"none; {how_to_install('detect')}"
         ) from error
 
 

@@ -19,7 +19,7 @@ from gnomon.detect.conformal import calibrate, given_machine
 from gnomon.detect.corpus import HUMAN, LabelledText, Part
 from gnomon.detect.features import sentence_features
 from gnomon.detect.fitting import FitOptions, fit_boundary_model
-from gnomon.detect.head import Head
+from gnomon.detect.head import Calibration, Head
 from gnomon.detect.normal_form import normal_form
 from gnomon.detect.probes import Probes, fit_probes
 from gnomon.detect.reader import Reader
@@ -30,7 +30,6 @@ from gnomon.models.model import Model
 from gnomon.progress import OnProgress
 
 DEFAULT_LAYERS = (0.2, 0.4, 0.6, 0.8, 1.0)  # how far up the hidden states are taken
-HUMAN_SENTENCES = 5  # of a human part at least, to count as an all-human text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,11 @@ class ReadCorpus:
     scalars: tuple[np.ndarray, ...]  # f32 [sentences, features] of each
     states: tuple[np.ndarray, ...]  # f16 [sentences, layers, hidden] of each
     layers: tuple[int, ...]
-    readers: tuple[str, ...]  # names of the models
+    read_by: tuple[str, ...]  # the name of the model that read each
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.read_by))
 
     def where(self, is_wanted: Sequence[bool] | np.ndarray) -> ReadCorpus:
         at = np.flatnonzero(is_wanted)
@@ -58,11 +61,14 @@ class ReadCorpus:
             scalars=tuple(self.scalars[i] for i in at),
             states=tuple(self.states[i] for i in at),
             layers=self.layers,
-            readers=self.readers,
+            read_by=tuple(self.read_by[i] for i in at),
         )
 
     def of_part(self, part: Part) -> ReadCorpus:
         return self.where([text.part == part for text in self.texts])
+
+    def of_reader(self, name: str) -> ReadCorpus:
+        return self.where([each == name for each in self.read_by])
 
     def features(self, probes: Probes) -> list[np.ndarray]:
         """f32 [sentences, features] of each text."""
@@ -79,13 +85,21 @@ def join(corpora: Sequence[ReadCorpus]) -> ReadCorpus:
         scalars=tuple(x for each in corpora for x in each.scalars),
         states=tuple(s for each in corpora for s in each.states),
         layers=corpora[0].layers,
-        readers=tuple(dict.fromkeys(name for each in corpora for name in each.readers)),
+        read_by=tuple(name for each in corpora for name in each.read_by),
     )
 
 
 def require_one_shape(models: Sequence[Model]) -> None:
-    """Raises ModelError if the models cannot read for one and the same head."""
+    """Raises ModelError if the models cannot read for one and the same head, which knows them by
+    their names.
+    """
     first = models[0]
+    names = [model.name for model in models]
+    if len(set(names)) < len(names):
+        raise ModelError(
+            f"One head learns from readers with names of their own: {', '.join(names)} were given; "
+            "rename the folder of one of them"
+        )
     for model in models[1:]:
         shapes = [(m.config.num_layers, m.config.hidden_size) for m in (first, model)]
         if shapes[0] != shapes[1]:
@@ -124,7 +138,7 @@ def read_corpus_with(
         scalars=tuple(scalars),
         states=tuple(states),
         layers=reader.layers,
-        readers=(reader.model.name,),
+        read_by=(reader.model.name,) * len(texts),
     )
 
 
@@ -135,8 +149,8 @@ def train_head(
     facts: Mapping[str, Any] | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> Head:
-    """Learn from the training part of `corpus` and calibrate on its validation part. Raises
-    DataError if there are too few texts for that.
+    """Learn from the training part of `corpus` and calibrate each reader by itself on what it read
+    of the validation part. Raises DataError if there are too few texts for that.
     """
     train, validation = corpus.of_part("train"), corpus.of_part("validation")
     if not train.texts or not validation.texts:
@@ -145,25 +159,14 @@ def train_head(
             "too few to learn from some and calibrate on others"
         )
     learned = learn(train, options=options, on_progress=on_progress)
-    probes, model = learned.probes, learned.boundary
-    posteriors = [model.posterior(x) for x in validation.features(probes)]
-    mixed = [i for i, t in enumerate(validation.texts) if 0 < t.boundary < len(t.sentences)]
-    level = calibrate(
-        [given_machine(posteriors[i]) for i in mixed],
-        [validation.texts[i].boundary for i in mixed],
-        coverage=options.coverage,
-    )
-    human = [
-        1 - model.posterior(x)[-1]
-        for x in human_parts(validation.features(probes), validation.texts)
-    ]
     return Head(
-        readers=corpus.readers,
-        probes=probes,
-        boundary=model,
-        level=level,
+        probes=learned.probes,
+        boundary=learned.boundary,
+        calibrations={
+            name: _calibration(learned, validation.of_reader(name), options)
+            for name in corpus.readers
+        },
         coverage=options.coverage,
-        threshold=threshold_for(human, options.false_alarms),
         kinds=_fit_kinds(learned.features, train.texts),
         facts=dict(facts or {}),
     )
@@ -199,15 +202,20 @@ def learn(
     return Learned(probes=probes, boundary=model, features=tuple(features))
 
 
-def human_parts(features: Sequence[np.ndarray], texts: Sequence[LabelledText]) -> list[np.ndarray]:
-    """Features of the all-human texts: what stands before a boundary and is long enough. A text is
-    read forwards, so they are the same as if the rest had not been there.
-    """
-    return [
-        x[: text.boundary]
-        for x, text in zip(features, texts, strict=True)
-        if text.boundary >= HUMAN_SENTENCES
-    ]
+def _calibration(learned: Learned, corpus: ReadCorpus, options: TrainOptions) -> Calibration:
+    """From texts that were not learned from, as one model read them."""
+    texts, model = corpus.texts, learned.boundary
+    features = corpus.features(learned.probes)
+    mixed = [i for i, text in enumerate(texts) if text.is_mixed]
+    human = [x[: t.boundary] for x, t in zip(features, texts, strict=True) if t.has_human_text]
+    return Calibration(
+        level=calibrate(
+            [given_machine(model.posterior(features[i])) for i in mixed],
+            [texts[i].boundary for i in mixed],
+            coverage=options.coverage,
+        ),
+        threshold=threshold_for([1 - model.posterior(x)[-1] for x in human], options.false_alarms),
+    )
 
 
 def with_human_parts(
@@ -226,8 +234,9 @@ def threshold_for(probabilities: Sequence[float], false_alarms: float) -> float:
     ordered = sorted(probabilities)
     rank = math.ceil((len(ordered) + 1) * (1 - false_alarms))
     if rank <= len(ordered):
-        return float(np.nextafter(ordered[rank - 1], 2.0))
-    odds = 2 * ordered[-1] / max(1 - ordered[-1], 1e-9) if ordered else 99.0
+        return min(float(np.nextafter(ordered[rank - 1], 2.0)), 1.0)
+    highest = min(max(ordered[-1], 1e-9), 1 - 1e-9) if ordered else 0.98
+    odds = 2 * highest / (1 - highest)
     return float(odds / (1 + odds))
 
 
@@ -239,10 +248,10 @@ def parts_by_writer(
     """
     rows, names = [], []
     for x, text in zip(features, texts, strict=True):
-        if text.boundary >= HUMAN_SENTENCES:
+        if text.has_human_text:
             rows.append(x[: text.boundary])
             names.append(HUMAN)
-        if len(x) - text.boundary >= HUMAN_SENTENCES and text.generator:
+        if text.has_machine_text:
             rows.append(x[text.boundary :])
             names.append(text.generator)
     return rows, names

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gnomon.detect.invisible import visible
+
 
 def words_before(given: str, form: str, word: int) -> int:
     """How many words of `given` stand before word `word` of its normal form, by letters and digits.
@@ -20,4 +22,4 @@ def words_before(given: str, form: str, word: int) -> int:
 
 
 def _letters(text: str) -> int:
-    return sum(c.isalnum() for c in text)
+    return sum(c.isalnum() for c in visible(text))

@@ -122,6 +122,7 @@ class Said(BaseModel):
     interval: str
     probability: str
     word: str | None  # null: a server is not asked for it
+    caution: str
 
 
 class DetectionAnswer(BaseModel):
@@ -141,8 +142,8 @@ class DetectionAnswer(BaseModel):
     probability: float  # that there is any machine text
     threshold: float  # that it had to reach
     posterior: list[float]  # of each boundary
-    machine: float | None  # that it wrote the whole
-    kinds: dict[str, float]  # who wrote the whole
+    machine: float | None  # that it wrote the whole; null where that is not said
+    kinds: dict[str, float]  # who wrote the whole; empty where that is not said
     notes: list[str]  # in what the text is outside what was measured
     sentences: list[DetectedSentence]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gnomon.engine import Session
     from gnomon.models import Model, Tokenizer
 
-MOST_SENTENCES = 2000  # each of which takes some kilobytes until the text is read
+MOST_SENTENCES = 2000  # each of which takes time and some kilobytes
 
 
 class TextDetector:
@@ -53,6 +53,7 @@ class TextDetector:
             layers=self._head.probes.layers,
             hidden_size=self._model.config.hidden_size,
             window=self._context,
+            project=self._head.probes,
         )
         return DetectionWork(
             passage,

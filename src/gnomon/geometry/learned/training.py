@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from gnomon.errors import DataError, OutputError
+from gnomon.errors import DataError, OutputError, UsageError
+from gnomon.extras import how_to_install
 from gnomon.geometry.language import Problem, ProblemError
 from gnomon.geometry.learned.model import FORMAT, Shape, places
 from gnomon.geometry.learned.tokens import (
@@ -91,8 +92,13 @@ def train(
     """Train for so long or so many steps, write the weights to `output`, and say what they are
     worth.
     """
-    import torch
-
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "training a proposer needs PyTorch, which is not installed; "
+            + how_to_install("compress")
+        ) from error
     if len(examples) < 10:
         raise DataError(f"{len(examples)} auxiliary points are too few to learn from; 10 at least")
     shape = shape or Shape()

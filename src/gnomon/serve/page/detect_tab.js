@@ -88,11 +88,7 @@ class DetectTab {
         element("p", {}, `Probability that any of it is a machine’s: ${said.probability}`),
         ...notes.map((note) => element("p", {}, element("strong", {}, "Note: "), note)),
         drawDetection(found, 4),
-        element(
-          "p",
-          { class: "note" },
-          "This is a guess with a known error rate on the texts that were measured, not a proof. It must not be the ground for an accusation, a grade or a dismissal.",
-        ),
+        element("p", { class: "note" }, said.caution),
       ),
     );
     announce(said.answer);
