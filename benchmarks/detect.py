@@ -240,15 +240,14 @@ def main() -> None:
 
     models = [open_model(model) for model in options.models]
     if options.speed:
-        detector = Detector(models[0], threads=options.threads)
         texts = sample([t for t in everything if t.generator == "gpt2_xl"], None, seed=0)
-        rows = reading_speed(detector, texts)
+        rows = [
+            {"reader": model.name, **row}
+            for model in models
+            for row in reading_speed(Detector(model, threads=options.threads), texts)
+        ]
         print_table(rows)
-        publish(
-            "detect-speed",
-            {"reader": models[0].name, "threads": options.threads, "rows": rows},
-            is_kept=options.keep,
-        )
+        publish("detect-speed", {"threads": options.threads, "rows": rows}, is_kept=options.keep)
         return
     require_one_shape(models)
     readers = {
