@@ -121,6 +121,23 @@ def test_a_folder_keeps_what_was_read(model, tmp_path, monkeypatch):
     assert [reading.pieces for reading in second] == [len(text) for text in texts]
 
 
+def test_what_is_damaged_in_any_way_is_read_anew(model, tmp_path):
+    reader = Reader(model, layers=(0,), threads=1)
+
+    def read():
+        (reading,) = read_texts(reader, [PIECES[:1]], folder=tmp_path)
+        return reading.ranks
+
+    ranks = read()
+    (shard,) = tmp_path.iterdir()
+    whole = shard.read_bytes()
+    for place in range(len(whole) - 300, len(whole)):  # of the archive's directory
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        shard.write_bytes(damaged)
+        np.testing.assert_array_equal(read(), ranks)
+
+
 def test_what_other_weights_read_is_read_anew(tmp_path):
     """Under the same name, and of the same size."""
     model, folder = tiny_model(tmp_path, "llama"), tmp_path / "read"
