@@ -64,6 +64,12 @@ def test_a_page_of_a_file_whose_name_is_no_utf8(gnomon, text, tmp_path):
     assert "essay ?.txt" in (tmp_path / "page.html").read_text("utf-8")
 
 
+def test_a_page_that_cannot_be_written_takes_no_answer_away(gnomon, text, tmp_path):
+    code, out, err = gnomon("-", "--json", "--html", tmp_path, stdin=text.encode())
+    assert (code, len(json.loads(out)["sentences"])) == (5, 7)
+    assert "cannot be written" in err
+
+
 def test_a_turned_sentence_turns_no_other(gnomon, tmp_path):
     page = tmp_path / "page.html"
     assert gnomon("-", "--html", page, stdin="A \u202ecat. The moon.".encode())[0] == 0

@@ -128,14 +128,14 @@ def text(
     with ProgressDisplay(quiet=quiet) as show:
         detector = Detector(open_model(model), load_head(head) if head else None, threads=threads)
         found = detector.detect(content, threshold=threshold, words=words, on_progress=show)
-    if html is not None:
-        page = render_page(found, content, name=_called(file), reader=detector.model.name)
-        with whole_file(html) as output:
-            output.write(page.encode())
     if as_json:
         print_json(told(found, content, reader=detector.model.name))
     else:
         _print(found, content)
+    if html is not None:
+        page = render_page(found, content, name=_called(file), reader=detector.model.name)
+        with whole_file(html) as output:
+            output.write(page.encode())
 
 
 @app.command("train")
