@@ -180,6 +180,19 @@ def test_the_same_texts_are_kept_by_several_threads_at_once(model, tmp_path):
     assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
 
 
+def test_there_are_no_more_readers_than_work(model, monkeypatch):
+    reader, made = Reader(model, threads=4), []
+    one_a_thread = Reader.one_a_thread
+
+    def watched(self, most):
+        made.extend(one_a_thread(self, most))
+        return made
+
+    monkeypatch.setattr(Reader, "one_a_thread", watched)
+    assert len(list(read_texts(reader, [PIECES[:1]] * 60))) == 60
+    assert [each.threads for each in made] == [1, 1]
+
+
 def test_reading_that_nobody_waits_for_ends(model, tmp_path):
     """What failed is told at once, and what was not read to its end is not kept."""
     reader = Reader(model, layers=(0,), threads=2)

@@ -50,7 +50,7 @@ def read_texts(
     """
     shards = [texts[begin : begin + _SHARD] for begin in range(0, len(texts), _SHARD)]
     readers: queue.SimpleQueue[Reader] = queue.SimpleQueue()
-    for each in reader.one_a_thread():
+    for each in reader.one_a_thread(len(shards)):
         readers.put(each)
     is_over = threading.Event()
     weights = "" if folder is None else fingerprint(reader.model)
