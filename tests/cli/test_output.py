@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gnomon.cli.output import format_bytes, print_facts, print_json
+from gnomon.cli.output import format_bytes, print_facts, print_json, print_table
 
 
 def test_what_is_no_number_is_null(capsys):
@@ -20,6 +20,15 @@ def test_lines_end_where_their_text_ends(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines == [line.rstrip() for line in lines]
     assert lines[1].endswith("[bold]a longer fact[/bold]")
+
+
+def test_nothing_in_a_table_commands_the_terminal(capsys):
+    for text in ("a\x1b[2Jb", "a\x9b2Jb", "a\x07b\x7f", "a\u202eb", "\u2067a"):
+        print_facts({"answer": text})
+        print_table(["sentence"], [[text]])
+        out = capsys.readouterr().out
+        assert not set(out) & set("\x07\x1b\x7f\x9b\u202e\u2067")
+        assert out.count("\ufffd") >= 2
 
 
 @pytest.mark.parametrize(

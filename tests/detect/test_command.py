@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import sys
 
 import numpy as np
@@ -52,6 +54,35 @@ def test_answer_and_page(gnomon, text, tmp_path):
     assert code == 0
     assert "Not sure enough to say so" in out
     assert "No word is named" in out
+
+
+def test_a_page_of_a_file_whose_name_is_no_utf8(gnomon, text, tmp_path):
+    path = tmp_path / os.fsdecode(b"essay \xff.txt")
+    path.write_text(text)
+    code, _, err = gnomon(path, "--html", tmp_path / "page.html")
+    assert code == 0, err
+    assert "essay ?.txt" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_a_page_that_cannot_be_written_takes_no_answer_away(gnomon, text, tmp_path):
+    code, out, err = gnomon("-", "--json", "--html", tmp_path, stdin=text.encode())
+    assert (code, len(json.loads(out)["sentences"])) == (5, 7)
+    assert "cannot be written" in err
+
+
+def test_a_turned_sentence_turns_no_other(gnomon, tmp_path):
+    page = tmp_path / "page.html"
+    assert gnomon("-", "--html", page, stdin="A \u202ecat. The moon.".encode())[0] == 0
+    (style,) = re.findall(r"\.shaded-text span \{(.*?)\}", page.read_text())
+    assert "unicode-bidi: isolate" in style
+
+
+def test_where_a_head_cannot_go_is_said_before_it_is_learned(gnomon, tmp_path):
+    data = tmp_path / "texts.jsonl"
+    data.write_text('{"sentences": ["A cat.", "The moon."], "boundary": 1}')
+    code, _, err = gnomon("train", data, "-o", tmp_path, own_head=True)
+    assert code == 2
+    assert "is a folder" in err
 
 
 def test_help_leads_to_the_options(capsys):

@@ -17,7 +17,7 @@ from gnomon.detect.evaluation import measure, measure_by_kind, measure_writers
 from gnomon.detect.head import Calibration
 from gnomon.detect.page import render_page, say, told
 from gnomon.detect.training import join, threshold_for, train_head
-from gnomon.errors import DataError, ModelError
+from gnomon.errors import DataError, ModelError, UsageError
 
 
 def test_a_head_finds_what_it_learned(head, corpus):
@@ -138,6 +138,16 @@ def test_page(head, model):
     assert " ".join(begun) in line
 
 
+def test_what_cannot_be_asked(head, model):
+    detector = Detector(model, head, threads=1)
+    for text, kind in ((None, "NoneType"), (b"A cat.", "bytes"), (["A cat.", 3], "list")):
+        with pytest.raises(DataError, match=f"of type {kind}; a str"):
+            detector.detect(text)
+    for threshold in (-0.1, 1.1, float("nan")):
+        with pytest.raises(UsageError, match="threshold is .* from 0 to 1"):
+            detector.detect("A cat.", threshold=threshold)
+
+
 def test_a_text_that_is_not_quite_called_a_machines(head, model):
     detector = Detector(model, head, threads=1)
     text = " ".join(made_text(np.random.default_rng(2), 8, 5))
@@ -156,7 +166,7 @@ def test_a_text_that_is_not_quite_called_a_machines(head, model):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("{", "row 2"),
+        ("{", "row 2: one JSON object a line was expected"),
         ("[]", "an object"),
         ('{"boundary": 1}', "neither"),
         ('{"sentences": ["a."], "boundary": 2}', "there are 1 sentences"),

@@ -105,6 +105,7 @@ def test_a_grid_is_searched_in_processes(model, sentences, boundaries):
         ([np.zeros((2, 3)), "Text."], [1, 1], "text 1 is 'Text.'"),
         ([np.zeros((0, 3))], [0], "at least one piece"),
         ([np.full((2, 3), np.nan)], [0], "not finite"),
+        ([np.full((2, 3), 1e30)], [0], "too large"),
     ],
 )
 def test_what_it_cannot_learn_from(model, X, y, message):

@@ -121,6 +121,23 @@ def test_a_folder_keeps_what_was_read(model, tmp_path, monkeypatch):
     assert [reading.pieces for reading in second] == [len(text) for text in texts]
 
 
+def test_what_is_damaged_in_any_way_is_read_anew(model, tmp_path):
+    reader = Reader(model, layers=(0,), threads=1)
+
+    def read():
+        (reading,) = read_texts(reader, [PIECES[:1]], folder=tmp_path)
+        return reading.ranks
+
+    ranks = read()
+    (shard,) = tmp_path.iterdir()
+    whole = shard.read_bytes()
+    for place in range(len(whole) - 300, len(whole)):  # of the archive's directory
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        shard.write_bytes(damaged)
+        np.testing.assert_array_equal(read(), ranks)
+
+
 def test_what_other_weights_read_is_read_anew(tmp_path):
     """Under the same name, and of the same size."""
     model, folder = tiny_model(tmp_path, "llama"), tmp_path / "read"
@@ -161,6 +178,19 @@ def test_the_same_texts_are_kept_by_several_threads_at_once(model, tmp_path):
     reader = Reader(model, layers=(0,), threads=4)
     assert len(list(read_texts(reader, texts, folder=tmp_path))) == len(texts)
     assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+
+
+def test_there_are_no_more_readers_than_work(model, monkeypatch):
+    reader, made = Reader(model, threads=4), []
+    one_a_thread = Reader.one_a_thread
+
+    def watched(self, most):
+        made.extend(one_a_thread(self, most))
+        return made
+
+    monkeypatch.setattr(Reader, "one_a_thread", watched)
+    assert len(list(read_texts(reader, [PIECES[:1]] * 60))) == 60
+    assert [each.threads for each in made] == [1, 1]
 
 
 def test_reading_that_nobody_waits_for_ends(model, tmp_path):

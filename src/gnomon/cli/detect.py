@@ -13,7 +13,8 @@ from gnomon.cli.options import AsJson, Quiet, Threads
 from gnomon.cli.output import print_facts, print_json, print_table
 from gnomon.cli.progress import ProgressDisplay
 from gnomon.cli.text_input import read_text
-from gnomon.errors import DataError, OutputError, UsageError
+from gnomon.errors import DataError, UsageError
+from gnomon.whole_file import whole_file
 
 if TYPE_CHECKING:
     from gnomon.detect.detection import Detection
@@ -127,12 +128,14 @@ def text(
     with ProgressDisplay(quiet=quiet) as show:
         detector = Detector(open_model(model), load_head(head) if head else None, threads=threads)
         found = detector.detect(content, threshold=threshold, words=words, on_progress=show)
-    if html is not None:
-        _write(html, render_page(found, content, name=_called(file), reader=detector.model.name))
     if as_json:
         print_json(told(found, content, reader=detector.model.name))
     else:
         _print(found, content)
+    if html is not None:
+        page = render_page(found, content, name=_called(file), reader=detector.model.name)
+        with whole_file(html) as output:
+            output.write(page.encode())
 
 
 @app.command("train")
@@ -181,6 +184,8 @@ def train(
     from gnomon.models import open_model
 
     require_scikit_learn()  # before hours of reading
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder; a file was expected: {output / 'head.npz'}")
     texts = sample(read_corpus(data), limit, seed=0)
     opened = [open_model(model) for model in models or [None]]
     require_one_shape(opened)
@@ -276,7 +281,9 @@ def _print(found: Detection, text: str) -> None:
 
 
 def _called(file: str) -> str:
-    return "standard input" if file == "-" else Path(file).name
+    """`file` for people, whose name need not be UTF-8."""
+    name = "standard input" if file == "-" else Path(file).name
+    return name.encode(errors="replace").decode()
 
 
 def _print_figures(figures: list[Figures], writers: list[WriterFigures], as_json: bool) -> None:
@@ -297,10 +304,3 @@ def _cell(value: Any) -> str:
 def _short(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= 90 else line[:89] + "…"
-
-
-def _write(path: Path, page: str) -> None:
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+# Control characters but tab and line feed, and marks that turn the direction of what follows.
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def print_json(result: Mapping[str, Any]) -> None:
@@ -36,6 +40,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _harmless(text: str) -> str:
+    """`text`, which may be anybody's, without what would command a terminal or turn its lines."""
+    return _COMMANDS.sub("\ufffd", text)
+
+
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None
 ) -> None:
@@ -47,7 +56,7 @@ def print_table(
     for index, column in enumerate(columns):
         table.add_column(Text(column), justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(_harmless(cell)) for cell in row))
     _print(table)
 
 
@@ -57,7 +66,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, fact in facts.items():
-        table.add_row(Text(name), Text(fact))
+        table.add_row(Text(name), Text(_harmless(fact)))
     _print(table)
 
 

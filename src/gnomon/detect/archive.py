@@ -36,7 +36,7 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
             with zipfile.ZipFile(raw) as archive:
                 _require_small(archive.infolist())
                 parts = {part.filename: archive.read(part) for part in archive.infolist()}
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
             raise ValueError(f"it is no archive, or damaged ({error})") from error
     return {name.removesuffix(".npy"): _array(name, data) for name, data in parts.items()}
 
@@ -55,10 +55,8 @@ def _array(name: str, data: bytes) -> np.ndarray:
     header = _HEADER.match(data)
     if header is None:
         raise ValueError(f"its entry {name} is no array of float32, and no text")
-    dtype, shape = (
-        np.dtype(header[1].decode()),
-        tuple(int(n) for n in re.findall(rb"\d+", header[3])),
-    )
+    dtype = np.dtype(header[1].decode())
+    shape = tuple(int(n) for n in re.findall(rb"\d+", header[3]))
     size = math.prod(shape) * dtype.itemsize
     if size == 0 or size != len(data) - header.end():
         raise ValueError(f"its entry {name} does not have the bytes that its shape {shape} needs")

@@ -69,10 +69,6 @@ class LabelledText:
         """Whether what follows the boundary is a whole text of a generator that has a name."""
         return len(self.sentences) - self.boundary >= WHOLE_SENTENCES and bool(self.generator)
 
-    def human_part(self) -> LabelledText:
-        """The sentences before the boundary alone: a text that is all human."""
-        return replace(self, sentences=self.sentences[: self.boundary], word=None)
-
     def machine_part(self) -> LabelledText:
         """The sentences from the boundary on alone: a text that is all a machine's."""
         return replace(self, sentences=self.sentences[self.boundary :], boundary=0, word=None)
@@ -98,6 +94,11 @@ def read_corpus(path: Path | str) -> list[LabelledText]:
         raise DataError(f"{path}, row {number}: not UTF-8 text (byte {error.start})") from error
     except RecursionError as error:
         raise DataError(f"{path}, row {number}: nested too deeply") from error
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}, row {number}: one JSON object a line was expected ({error.msg}, "
+            f"character {error.pos})"
+        ) from error
     except ValueError as error:
         raise DataError(f"{path}, row {number}: {error}") from error
     if not texts:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +24,7 @@ from gnomon.detect.normal_form import normal_form
 from gnomon.detect.passage import Reading
 from gnomon.detect.reader import Reader
 from gnomon.detect.sentences import Sentence, split_sentences
-from gnomon.errors import DataError
+from gnomon.errors import DataError, UsageError
 from gnomon.models.model import Model
 from gnomon.progress import OnProgress
 
@@ -106,9 +106,11 @@ class Detector:
         on_progress: OnProgress = lambda progress: None,
     ) -> Detection:
         """Where in `text` (a text, or its sentences) the machine took over; with `words` also at
-        which word, in the sentence that was found or the one before it. Raises DataError if there
-        are no words in the text.
+        which word, in the sentence that was found or the one before it. Raises DataError if `text`
+        is none or has no words, UsageError if `threshold` is no probability.
         """
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise UsageError(f"threshold is {threshold}; a number from 0 to 1 was expected")
         draft = draft_of(text)
         reading = self._reader.read(draft.normal, project=self.head.probes, on_progress=on_progress)
 
@@ -141,7 +143,9 @@ class Draft:
 
 
 def draft_of(text: str | Sequence[str]) -> Draft:
-    """The draft of a text, or of its sentences. Raises DataError if it has no words."""
+    """The draft of a text, or of its sentences. Raises DataError if it is neither, or has no
+    words.
+    """
     return draft_from(split_sentences(text) if isinstance(text, str) else _as_sentences(text))
 
 
@@ -228,6 +232,10 @@ def _verdict(draft: Draft, boundary: int, cut: WordCut | None) -> Verdict:
 
 def _as_sentences(texts: Sequence[str]) -> list[Sentence]:
     """Sentences that were given one by one, placed as if a space parted them."""
+    if not isinstance(texts, Iterable) or not all(isinstance(text, str) for text in texts):
+        raise DataError(
+            f"the text is of type {type(texts).__name__}; a str, or a list of them, was expected"
+        )
     found, begin = [], 0
     for text in texts:
         found.append(Sentence(begin=begin, end=begin + len(text), text=text))

@@ -39,8 +39,9 @@ class BoundaryDetector(BaseEstimator):
     that a step before has made; `y` holds the index of each one's first machine piece: 0 for all
     machine, the number of pieces for all human. Texts are read with `model` (a path, a `Model`,
     or None for the embedded one), which is opened when it is needed and again after unpickling;
-    sentences without a letter or a digit must not be among given ones. What is not as it should be
-    is a ValueError.
+    sentences without a letter or a digit must not be among given ones. What of these is not as it
+    should be is a ValueError; a model that cannot be opened or cannot read a text, and `threads`
+    that there cannot be, are a GnomonError.
     """
 
     _reader: Reader | None = None

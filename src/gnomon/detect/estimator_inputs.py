@@ -14,6 +14,7 @@ from sklearn.utils import check_consistent_length
 from gnomon.detect.normal_form import normal_form
 from gnomon.detect.sentences import split_sentences
 
+_LARGEST = 1e15  # whose square is a float32, too
 Text = str | Sequence[str] | np.ndarray
 
 
@@ -42,8 +43,8 @@ def _checked_features(texts: list[Any]) -> list[np.ndarray]:
                 f"text {number} is {_short(x)}; features [pieces, features] like those of text 0 "
                 "were expected, at least one piece of them"
             )
-        if not np.isfinite(x).all():
-            raise ValueError(f"text {number} holds features that are not finite")
+        if not (np.abs(x) <= _LARGEST).all():
+            raise ValueError(f"text {number} holds features that are not finite, or too large")
     return [x.astype(np.float32) for x in texts]
 
 

@@ -8,7 +8,6 @@ taken and the difference said (`gnomon.detect.detection.judge`). The file is a .
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,8 +21,9 @@ from gnomon.detect.features import FEATURES, sentence_features
 from gnomon.detect.probes import Probes
 from gnomon.detect.reader import Reading
 from gnomon.detect.text_model import TextModel
-from gnomon.errors import DataError, ModelError, OutputError
+from gnomon.errors import DataError, ModelError
 from gnomon.models.model import Model
+from gnomon.whole_file import whole_file
 
 FORMAT = "gnomon detect head 3"
 DEFAULT_HEAD = Path(__file__).parent / "head.npz"
@@ -105,15 +105,8 @@ class Head:
             arrays[f"member_{name}"] = np.stack([m[name] for m in self.boundary.members])
         if self.kinds is not None:
             arrays |= {f"kinds_{k}": getattr(self.kinds, k) for k in ("mean", "scale", "w", "c")}
-        path = Path(path)
-        temporary = path.with_name(path.name + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                np.savez_compressed(file, head=np.array(json.dumps(about)), **arrays)
-            os.replace(temporary, path)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        with whole_file(Path(path)) as file:
+            np.savez_compressed(file, head=np.array(json.dumps(about)), **arrays)
 
 
 def load_head(path: Path | str = DEFAULT_HEAD) -> Head:
@@ -126,11 +119,11 @@ def load_head(path: Path | str = DEFAULT_HEAD) -> Head:
         if about.get("format") != FORMAT or about.get("features") != list(FEATURES):
             raise DataError(f"{path} is of another version; train it again (gnomon detect train)")
         return _assemble(about, arrays)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except KeyError as error:
         raise _no_head(path, f"it has no entry {error}") from error
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise _no_head(path, error) from error
 
 

@@ -37,7 +37,8 @@ def normal_form(sentence: str) -> str:
     pieces = _NORMALIZED_AT_ONCE.findall(visible(sentence))
     text = "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
     text = text.translate(_APOSTROPHES)
-    text = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Co", "Zl") else c for c in text)
+    hidden = {c for c in set(text) if unicodedata.category(c) in ("Cc", "Cf", "Co", "Zl")}
+    text = text.translate(dict.fromkeys(map(ord, hidden), " "))
     text = _SPACES.sub(" ", _QUOTES.sub(" ", text))
     text = _DASHES.sub(" - ", text)
     text = _DOTS.sub("... ", text)

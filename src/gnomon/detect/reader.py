@@ -37,11 +37,14 @@ class Reader:
         self.threads = self._engine.threads
         self._session = self._engine.session(min(WINDOW, model.config.max_context))
 
-    def one_a_thread(self) -> list[Reader]:
-        """As many readers as this one has threads, of one thread each, which can read at once."""
+    def one_a_thread(self, most: int) -> list[Reader]:
+        """As many readers as this one has threads, but at most `most`, of one thread each, which
+        can read at once.
+        """
         if self.threads == 1:
             return [self]
-        return [Reader(self.model, layers=self.layers, threads=1) for _ in range(self.threads)]
+        count = min(self.threads, most)
+        return [Reader(self.model, layers=self.layers, threads=1) for _ in range(count)]
 
     def read(
         self,

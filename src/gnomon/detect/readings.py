@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import queue
 import threading
 import zipfile
@@ -22,11 +21,21 @@ from typing import Any
 import numpy as np
 
 from gnomon.detect.reader import Reader, Reading
-from gnomon.errors import OutputError
 from gnomon.models.fingerprint import fingerprint
 from gnomon.progress import OnProgress, Progress
+from gnomon.whole_file import whole_file
 
 _SHARD = 50  # texts a file
+# What numpy and zipfile raise where bytes of an archive are not what they were.
+_DAMAGED = (
+    OSError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
 
 
 def read_texts(
@@ -41,7 +50,7 @@ def read_texts(
     """
     shards = [texts[begin : begin + _SHARD] for begin in range(0, len(texts), _SHARD)]
     readers: queue.SimpleQueue[Reader] = queue.SimpleQueue()
-    for each in reader.one_a_thread():
+    for each in reader.one_a_thread(len(shards)):
         readers.put(each)
     is_over = threading.Event()
     weights = "" if folder is None else fingerprint(reader.model)
@@ -87,15 +96,8 @@ def _save(path: Path, readings: Sequence[Reading]) -> None:
     arrays: dict[str, Any] = {"texts": np.array([reading.pieces for reading in readings])}
     for field in fields(Reading):
         arrays[field.name] = np.concatenate([getattr(r, field.name) for r in readings])
-    # Another thread, or another process, may be writing the same.
-    temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with whole_file(path) as file:
+        np.savez(file, **arrays)
 
 
 def _load(path: Path) -> list[Reading] | None:
@@ -115,6 +117,6 @@ def _load(path: Path) -> list[Reading] | None:
             states = arrays["states"][piece : piece + pieces]
             found.append(Reading(starts=starts, states=states, **values))
             piece, start, token = piece + pieces, start + pieces + 1, at.stop
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except _DAMAGED:
         return None
     return found
