@@ -30,4 +30,4 @@ def test_a_persons_text_is_left_alone():
     assert found.verdict == "human"
     assert found.probability < 0.5
     assert any("5 sentences are few" in note for note in found.notes)
-    assert any("Read with" in note for note in found.notes)
+    assert not any("Read with" in note for note in found.notes)  # the head knows this reader
