@@ -2,9 +2,15 @@
 
 Each run is a process of its own. Its peak is the resident memory that the system accounts to it,
 which counts the pages of the model's file that it has read and the system could take back; without
-them it is the greatest of some samples a second. Nothing is tuned (`--effort quick`).
+them it is the greatest of some samples a second. Options of
+`gnomon compress` may be given; without any, nothing is tuned.
 
     python benchmarks/compress_memory.py [MODEL] [--activations memory disk] [--keep]
+    python benchmarks/compress_memory.py MODEL --activations memory --output out/small \\
+        --options="--effort standard --size 480MB" --keep
+
+`--output DIR` leaves the model there, and goes on with an interrupted run, whose figures are then
+those of the rest.
 """
 
 from __future__ import annotations
@@ -12,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -19,6 +26,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from gnomon.compress.job import partial_folder
 from gnomon.models import open_model
 from record import print_table, publish
 
@@ -30,10 +38,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", nargs="?", default="smollm2", help="a folder or file")
     parser.add_argument("--activations", nargs="+", default=["memory", "disk"])
-    parser.add_argument("--calibration-tokens", type=int, default=None)
+    parser.add_argument("--output", type=Path, default=None, help="where the model is left")
     parser.add_argument("--scratch", type=Path, default=None, help="a folder on a roomy disk")
     parser.add_argument("--keep", action="store_true", help="write benchmarks/results/")
+    parser.add_argument("--options", type=shlex.split, default=[], help="of gnomon compress")
     options = parser.parse_args()
+    if options.output is not None and len(options.activations) > 1:
+        parser.error("--output takes one model: name one kind of --activations")
     model = open_model(options.model)
     rows = [run(options, activations) for activations in options.activations]
     print_table(rows)
@@ -47,18 +58,17 @@ def main() -> None:
 def run(options: argparse.Namespace, activations: str) -> dict[str, Any]:
     """One compression in a process of its own."""
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
-        command = [sys.executable, "-m", "gnomon", "compress", options.model]
-        command += ["-o", f"{scratch}/model", "--effort", "quick", "--activations", activations]
-        command += ["--json", "--quiet"]
-        if options.calibration_tokens is not None:
-            command += ["--calibration-tokens", str(options.calibration_tokens)]
+        output = Path(scratch, "model") if options.output is None else options.output.resolve()
+        is_resumed = partial_folder(output).exists()
+        command = [sys.executable, "-m", "gnomon", "compress", options.model, "-o", str(output)]
+        command += ["--activations", activations, "--resume", "--json", *options.options]
         start = time.monotonic()
         with open(f"{scratch}/said", "w") as said:
             process = subprocess.Popen(command, stdout=said)
         anonymous, kept = 0, 0
         while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
             anonymous = max(anonymous, anonymous_bytes(process.pid))
-            kept = max(kept, kept_bytes(Path(scratch)))
+            kept = max(kept, kept_bytes(partial_folder(output)))
             time.sleep(SAMPLE_S)
         seconds = time.monotonic() - start
         process.returncode = os.waitstatus_to_exitcode(ended[1])
@@ -70,9 +80,11 @@ def run(options: argparse.Namespace, activations: str) -> dict[str, Any]:
         "peak GiB": ended[2].ru_maxrss * 1024 / GIB,  # kibibytes on Linux
         "without the file's pages": anonymous / GIB,
         "on disk GiB": kept / GIB,
+        "is the rest of a run": is_resumed,
         "seconds": seconds,
         "cpu seconds": ended[2].ru_utime + ended[2].ru_stime,
         "bits/weight": result["bits_per_weight"],
+        "size_bytes": result["size_bytes"],
     }
 
 
