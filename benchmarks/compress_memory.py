@@ -2,8 +2,8 @@
 
 Each run is a process of its own. Its peak is the resident memory that the system accounts to it,
 which counts the pages of the model's file that it has read and the system could take back; without
-them it is the greatest of some samples a second. Options of
-`gnomon compress` may be given; without any, nothing is tuned.
+them it is the greatest of some samples a second. Options of `gnomon compress` may be given; without
+any, nothing is tuned.
 
     python benchmarks/compress_memory.py [MODEL] [--activations memory disk] [--keep]
     python benchmarks/compress_memory.py MODEL --activations memory --output out/small \\
