@@ -14,7 +14,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_server(tiny: Path) -> Iterator[Server]:
-    with serving(tiny, "--threads", 1, "--slots", 4, "--queue", 8) as server:
+    options = ("--slots", 4, "--queue", 8, "--context", 65_536)
+    with serving(tiny, "--threads", 1, *options) as server:
         yield server
 
 

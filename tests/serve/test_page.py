@@ -96,7 +96,6 @@ def test_a_chat_its_probabilities_and_the_report(open_page):
     page = open_page()
     page.screenshot(path=SCREENSHOTS / "empty.png")
     say(page, "What is the capital of France?")
-    expect(page.get_by_role("button", name="Stop")).to_be_visible()
     answered(page)
     answer = page.locator(".assistant .text")
     expect(answer).to_contain_text("Paris")

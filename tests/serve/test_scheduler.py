@@ -273,7 +273,7 @@ def test_who_goes_away_makes_room_and_hears_nothing_more(engine):
 def test_time_runs_out_at_work_and_in_the_line(engine):
     async def main():
         async with Desk(engine, slots=1) as desk:
-            works = [desk.work(prompt(4), tokens=500, time_s=0.05) for _ in range(2)]
+            works = [desk.work(prompt(4), tokens=500, time_s=0.001) for _ in range(2)]
             desk.scheduler.submit(works)
             await desk.done(*works)
             assert [desk.events[work][-1].kind for work in works] == ["time_limit"] * 2

@@ -11,6 +11,7 @@ import pytest
 from running_servers import ENDLESS, events, serving
 
 BODY = {"prompt": "the old hen", "stream": True, "temperature": 1, "seed": 1, "logit_bias": ENDLESS}
+LONG = 60_000  # tokens, which take any machine longer than the times here
 
 
 def wait_until(condition, seconds=30):
@@ -24,7 +25,7 @@ def wait_until(condition, seconds=30):
 def test_a_client_that_leaves_frees_its_place(tiny_server, streams):
     left = 'gnomon_texts_total{end="cancelled"}'
     before = tiny_server.metric(left) if left in tiny_server.get("/metrics").text else 0
-    body = {**BODY, "max_tokens": 4000, "stream": streams}
+    body = {**BODY, "max_tokens": LONG, "stream": streams}
     if streams:
         with (
             tiny_server.client as client,
@@ -39,13 +40,13 @@ def test_a_client_that_leaves_frees_its_place(tiny_server, streams):
 
 
 def test_time_runs_out(tiny):
-    limits = ("--time-limit", 0.5, "--receive-time", 0.5)
+    limits = ("--context", 65_536, "--time-limit", 0.5, "--receive-time", 0.5)
     with serving(tiny, "--threads", 1, *limits) as server, server.client as client:
-        with client.stream("POST", "/v1/completions", json={**BODY, "max_tokens": 4000}) as answer:
+        with client.stream("POST", "/v1/completions", json={**BODY, "max_tokens": LONG}) as answer:
             assert answer.status_code == 200
             last = list(events(answer.iter_lines()))[-1]
         assert last["error"]["code"] == "time_limit"
-        whole = client.post("/v1/completions", json={**BODY, "max_tokens": 4000, "stream": False})
+        whole = client.post("/v1/completions", json={**BODY, "max_tokens": LONG, "stream": False})
         assert whole.status_code == 504
         assert whole.json()["error"]["code"] == "time_limit"
 
@@ -99,9 +100,10 @@ def test_sigterm_lets_answers_come_to_their_end(tiny):
 @pytest.mark.parametrize("signals", [1, 2], ids=["time is up", "a second signal"])
 def test_what_is_left_ends_with_an_event_that_says_so(tiny, signals):
     drain = 0.2 if signals == 1 else 60
-    with serving(tiny, "--threads", 1, "--slots", 1, "--drain", drain) as server:
+    options = ("--context", 65_536, "--slots", 1, "--drain", drain)
+    with serving(tiny, "--threads", 1, *options) as server:
         streams = [[], []]
-        threads = [stream_in_thread(server, 4000, into) for into in streams]
+        threads = [stream_in_thread(server, LONG, into) for into in streams]
         wait_until(lambda: any(streams))
         wait_until(lambda: server.get("/health").json()["waiting"] == 1)
         server.terminate()
