@@ -327,7 +327,9 @@ def main() -> None:
     report("leave one domain out", leave_one_out(readings, learning))
     corpora = {name: each.xl for name, each in readings.items()}
     if len(readers) > 1:
-        report("readers", [*with_one_head(head, corpora), *with_own_heads(corpora, learning)])
+        report(
+            "readers compared", [*with_one_head(head, corpora), *with_own_heads(corpora, learning)]
+        )
     reader = next(iter(readers.values()))
     if options.bare:
         full = first.xl.where([i < options.bare for i in range(len(first.xl.texts))])

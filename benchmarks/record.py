@@ -58,8 +58,9 @@ def _cell(value: Any) -> str:
 
 
 def _portable(argument: str) -> str:
-    """An absolute path is this machine's affair; its last part is enough."""
-    return Path(argument).name if Path(argument).is_absolute() else argument
+    """What lies outside the project is this machine's affair; a path's last part is enough."""
+    path = Path(argument)
+    return path.name if path.is_absolute() or ".." in path.parts else argument
 
 
 def _git(*arguments: str) -> str:
