@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import re
 import statistics
@@ -33,6 +32,7 @@ from gnomon.errors import OutputError
 from gnomon.models import open_model, require_tokenizer
 from gnomon.progress import OnProgress, Progress, within
 from gnomon.report import LayerRow, Measurement, write_report
+from gnomon.whole_file import whole_file
 
 if TYPE_CHECKING:
     from gnomon.models.model import Model
@@ -268,12 +268,8 @@ def _refuse_foreign_files(output: Path) -> None:
 
 
 def _write_json(path: Path, result: dict[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", "utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    with whole_file(path) as file:
+        file.write(json.dumps(result, ensure_ascii=False, indent=2).encode() + b"\n")
 
 
 def _processor() -> str:

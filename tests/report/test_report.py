@@ -215,5 +215,5 @@ def test_write_report_replaces_in_one_move(tmp_path):
 
 def test_a_report_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="cannot write the report"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_report(tmp_path / "file" / "r.html", model="tiny", measurements=[], layers=[])

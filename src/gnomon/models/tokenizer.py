@@ -10,15 +10,15 @@ folder, `gguf_tokenizer.py` builds one from a GGUF file's metadata.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tokenizers
 
-from gnomon.errors import DataError, ModelError, OutputError, UsageError
+from gnomon.errors import DataError, ModelError, UsageError
 from gnomon.models.stream_decoder import StreamDecoder
+from gnomon.whole_file import whole_file
 
 TOKEN_ROLES = ("bos_token", "eos_token", "unk_token", "pad_token")
 
@@ -165,11 +165,5 @@ def _with_joined_merges(tokenizer_json: str) -> str:
 
 
 def _write_text(path: Path, text: str) -> None:
-    """Write to a temporary file, then rename: never half a file."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with whole_file(path) as file:
+        file.write(text.encode())

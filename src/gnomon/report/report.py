@@ -9,17 +9,15 @@ escaped. It follows the reader's light or dark mode, prints, and fits a telephon
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from gnomon.errors import OutputError
 from gnomon.report.charts import bits_skyline, bits_strips, block_of, colour_of, error_strips
 from gnomon.report.measurement import LayerRow, Measurement, comparison, number
+from gnomon.whole_file import whole_file
 
 
 def render_report(
@@ -95,16 +93,8 @@ def write_report(
         prompt=prompt,
         answer=answer,
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=".report-", delete=False
-        ) as file:
-            file.write(page)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
-    except OSError as error:
-        raise OutputError(f"cannot write the report {path}: {error.strerror or error}") from error
+    with whole_file(path) as file:
+        file.write(page.encode())
     return path
 
 

@@ -8,8 +8,6 @@ is held out.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -19,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gnomon.errors import DataError, OutputError, UsageError
+from gnomon.errors import DataError, UsageError
 from gnomon.extras import how_to_install
 from gnomon.geometry.language import Problem, ProblemError
 from gnomon.geometry.learned.model import FORMAT, Shape, places
@@ -31,6 +29,7 @@ from gnomon.geometry.learned.tokens import (
     point_token,
     vocabulary,
 )
+from gnomon.whole_file import whole_file
 
 _BATCH, _RATE = 16, 2e-3
 
@@ -213,11 +212,5 @@ def _norm(x: Any, weight: Any) -> Any:
 def _write(output: Path, weights: dict[str, Any], shape: Shape) -> None:
     about = {"format": FORMAT, "shape": asdict(shape), "vocabulary": list(vocabulary())}
     arrays = {name: value.detach().numpy().astype(np.float16) for name, value in weights.items()}
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=output.parent, suffix=".npz", delete=False) as file:
-            np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, output)
-    except OSError as error:
-        raise OutputError(f"cannot write {output}: {error.strerror or error}") from error
+    with whole_file(output) as file:
+        np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
