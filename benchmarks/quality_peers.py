@@ -144,9 +144,9 @@ def main() -> None:
                     tools.perplexity(path, text_file, windows=options.windows, window=WINDOW)
                 ),
             )
-            row |= {"half, llama.cpp": theirs["perplexity"], "llama.cpp (s)": theirs["seconds"]}
+            row["half, llama.cpp"] = theirs["perplexity"]
         else:
-            row |= {"half, llama.cpp": None, "llama.cpp (s)": None}
+            row["half, llama.cpp"] = None
         ours: dict[str, Any] = {"half": None, "start": None, "tasks": {}}
         if options.in_engine is None or label in options.in_engine or not is_gguf:
             ours = kept.get(
@@ -184,7 +184,7 @@ def main() -> None:
 
 
 def vars_of(run: Any) -> dict[str, float]:
-    return {"perplexity": run.perplexity, "seconds": run.seconds, "windows": run.windows}
+    return {"perplexity": run.perplexity, "windows": run.windows}
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
