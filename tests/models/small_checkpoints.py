@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +105,13 @@ def write_gguf(
     *,
     seed: int = 0,
     tensors: dict[str, np.ndarray] | None = None,
-    quantization: GGMLQuantizationType | None = None,
+    quantization: GGMLQuantizationType | Mapping[str, GGMLQuantizationType] | None = None,
     **overrides: Any,
 ) -> dict[str, np.ndarray]:
     """Write a whole small GGUF file; returns the Hugging Face state dict it was made from.
 
-    `overrides` set metadata keys (dots as __), None removes one. Matrices are quantised.
+    `overrides` set metadata keys (dots as __), None removes one. Matrices are quantised,
+    each to its own type if `quantization` goes by GGUF's names.
     """
     state = state_dict(model_type, seed=seed)
     if tensors is None:
@@ -136,11 +138,11 @@ def write_gguf(
     for key, value in values.items():
         add_value(writer, key, value)
     for name, tensor in tensors.items():
-        if quantization is None or tensor.ndim < 2:
+        kind = quantization.get(name) if isinstance(quantization, Mapping) else quantization
+        if kind is None or tensor.ndim < 2:
             writer.add_tensor(name, tensor)
         else:
-            coded = gguf.quants.quantize(tensor, quantization)
-            writer.add_tensor(name, coded, raw_dtype=quantization)
+            writer.add_tensor(name, gguf.quants.quantize(tensor, kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
