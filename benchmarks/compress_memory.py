@@ -10,7 +10,7 @@ any, nothing is tuned.
         --options="--effort standard --size 480MB" --keep
 
 `--output DIR` leaves the model there, and goes on with an interrupted run, whose figures are then
-those of the rest.
+those of the rest; the result is called after it.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ def main() -> None:
     model = open_model(options.model)
     rows = [run(options, activations) for activations in options.activations]
     print_table(rows)
+    name = "" if options.output is None else f"_{options.output.name}"
     publish(
-        "compress_memory",
+        f"compress_memory{name}",
         {"model": model.name, "model_bytes": model.size_bytes, "rows": rows},
         is_kept=options.keep,
     )
