@@ -179,6 +179,27 @@ DAMAGES = {
 }
 
 
+def interrupt_before_writing(progress):
+    if progress.stage == "write":
+        raise KeyboardInterrupt
+
+
+def test_what_is_rounded_needs_no_calibration(tiny, tmp_path, options, expected, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        compress(tiny, tmp_path / "out", options=options, on_progress=interrupt_before_writing)
+    monkeypatch.setattr("gnomon.compress.compressor.embed_shard", None)
+    compress(tiny, tmp_path / "out", options=options, resume=True)
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == expected
+
+
+def test_a_part_damaged_when_all_were_finished(tiny, tmp_path, options, expected):
+    with pytest.raises(KeyboardInterrupt):
+        compress(tiny, tmp_path / "out", options=options, on_progress=interrupt_before_writing)
+    (tmp_path / "out.partial" / "block-0001.safetensors").write_bytes(b"")
+    compress(tiny, tmp_path / "out", options=options, resume=True)
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == expected
+
+
 @pytest.mark.parametrize("file", ["block-0000.safetensors", "block-0000.json"])
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 def test_a_part_that_was_damaged_is_done_again(file, damage, tiny, tmp_path, options, expected):

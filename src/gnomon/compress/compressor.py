@@ -69,8 +69,9 @@ class Compressor:
         total = config.num_layers + 1
         finished = self.plan(tokens)
         kept_table = self.workers.keep(self.model.weights.load(EMBEDDING))
+        needed = tokens[:0] if self._is_rounded() else tokens
         originals = states = self.workers.map_kept(
-            embed_shard, [(config, kept_table, shard) for shard in shards_of(tokens)]
+            embed_shard, [(config, kept_table, shard) for shard in shards_of(needed)]
         )
         teachers = self.workers.map_kept(
             embed_shard, [(config, kept_table, shard) for shard in shards_of(fresh)]
@@ -97,13 +98,16 @@ class Compressor:
             Progress(stage="head", done=config.num_layers, total=total, detail="embedding")
         )
         finished |= self.round_head(states)
+        del originals, states
         if teachers:
             from gnomon.compress.teaching import Lesson, teach
 
+            hidden = self._hidden(teachers).astype(np.float16)
+            del teachers
             lesson = Lesson(
                 model=self.model,
                 tokens=fresh,
-                hidden=self._hidden(teachers).astype(np.float16),
+                hidden=hidden,
                 job=self.job,
                 seed=derive_seed(self.options.seed, "teaching"),
                 on_progress=self.on_progress,
@@ -251,11 +255,7 @@ class Compressor:
     def round_head(self, states: list[Any]) -> Part:
         """The embedding and the head; they share one matrix where the model ties them."""
         config = self.model.config
-        names = [
-            name
-            for name in ((EMBEDDING,) if config.is_head_tied else (EMBEDDING, HEAD))
-            if self.planned.get(name, self.options.head_width) != 16
-        ]
+        names = self._coded_vocabulary()
         if not names:
             return Part()
         finished = self.job.load(HEAD_PART)
@@ -274,6 +274,17 @@ class Compressor:
         finished = Part(layers=rounded)
         self.job.save(HEAD_PART, finished)
         return finished
+
+    def _coded_vocabulary(self) -> list[str]:
+        names = (EMBEDDING,) if self.model.config.is_head_tied else (EMBEDDING, HEAD)
+        return [name for name in names if self.planned.get(name, self.options.head_width) != 16]
+
+    def _is_rounded(self) -> bool:
+        """Whether an earlier run has rounded everything; then nothing needs the calibration."""
+        parts = [block_part(layer) for layer in range(self.model.config.num_layers)]
+        if self._coded_vocabulary():
+            parts.append(HEAD_PART)
+        return all(self.job.load(part) is not None for part in parts)
 
     def round_vocabulary(self, name: str, matrix: np.ndarray, gram: np.ndarray) -> RoundedWeight:
         """A matrix [vocab, hidden]: every row has its own scale, and rows are not mixed.

@@ -6,7 +6,7 @@ Adam (arXiv 1412.6980) with a warm-up and a cosine's fall, for a given number of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,17 +24,20 @@ class Descent:
         self.steps, self.learning_rate, self.done = steps, learning_rate, 0
         self.adam = torch.optim.Adam(self.parameters, lr=learning_rate, betas=BETAS)
 
-    def step(self, loss_of: Callable[[], Tensor]) -> float:
-        """One step down the loss that `loss_of` computes; the loss before it.
+    def step(self, losses: Iterable[Callable[[], Tensor]]) -> float:
+        """One step down the sum of what `losses` compute, one after another; that sum before it.
 
-        Nothing moves where the loss or its gradient is not finite.
+        Only one of them is in memory at a time. Nothing moves where the sum or its gradient is not
+        finite.
         """
         self.adam.zero_grad(set_to_none=True)
-        loss = loss_of()
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            return value
-        loss.backward()
+        value = 0.0
+        for loss_of in losses:
+            loss = loss_of()
+            value += float(loss.detach())
+            if not math.isfinite(value):
+                return value
+            loss.backward()
         norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         if not math.isfinite(float(norm)):
             return math.nan

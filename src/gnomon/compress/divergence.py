@@ -23,7 +23,7 @@ from gnomon.models.config import ModelConfig
 EMBEDDING = "model.embed_tokens.weight"
 FINAL_NORM = "model.norm.weight"
 HEAD = "lm_head.weight"
-CHUNK_NUMBERS = 1 << 25  # logits that are in memory at a time
+CHUNK_NUMBERS = 1 << 23  # logits that are in memory at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,7 @@ class Trained:
 
 
 State = Mapping[str, np.ndarray]
+PART_TOKENS = 1024  # in memory at a time: the C library asks the system anew for larger arrays
 
 
 def train(
@@ -92,8 +93,8 @@ def train(
 
     def kept_loss(module: Student) -> float:
         with torch.no_grad():
-            parts = np.array_split(kept, math.ceil(len(kept) / batch))
-            return sum(float(loss_on(module, part)) * len(part) for part in parts) / len(kept)
+            parts = [(loss_on(module, part), len(part)) for part in _parts(kept, time)]
+            return sum(float(loss) * size for loss, size in parts) / len(kept)
 
     before = kept_loss(student) if state is None else float(state["before"])
     # A loss is quadratic in what is wrong: the less there is, the finer are the steps.
@@ -110,7 +111,10 @@ def train(
     for step, sequences in zip(range(steps), batches(trained, batch, rng), strict=False):
         if step < descent.done or misses >= options.patience:
             continue  # done in the run that is gone on with
-        loss = descent.step(lambda: loss_on(student, sequences))  # noqa: B023
+        loss = descent.step(
+            lambda part=part: loss_on(student, part) * len(part) / len(sequences)  # noqa: B023
+            for part in _parts(sequences, time)
+        )
         tokens += sequences.size * time
         if not loss < 10 * max(before, 1e-12) + 1:
             trouble = f"the loss was {loss:.3g} in step {step + 1}, {before:.3g} before"
@@ -141,3 +145,8 @@ def train(
         tokens=tokens,
         trouble=trouble,
     )
+
+
+def _parts(sequences: np.ndarray, time: int) -> list[np.ndarray]:
+    """Sequences of `time` tokens, about PART_TOKENS together."""
+    return np.array_split(sequences, math.ceil(len(sequences) / max(1, PART_TOKENS // time)))
