@@ -46,6 +46,25 @@ def test_same_seed_same_result():
             assert np.array_equal(tensor, two.encoded[name].tensors[key])
 
 
+def test_parts_of_a_batch_teach_what_the_batch_does(monkeypatch):
+    block = coded_block("llama", scale_error=0.3)
+    time = block.hidden.shape[1]
+    options = dataclasses.replace(OPTIONS, batch_tokens=3 * time)
+
+    def losses(tokens):
+        monkeypatch.setattr("gnomon.compress.training.PART_TOKENS", tokens)
+        said = []
+        tuned = tune(block, options, on_progress=lambda progress: said.append(progress.detail))
+        return tuned, [float(detail.split()[1].rstrip(",")) for detail in said]
+
+    whole, expected = losses(3 * time)
+    for tokens in (1, 2 * time):  # parts of one sequence, and of two and one
+        parts, found = losses(tokens)
+        assert parts.tokens == whole.tokens
+        assert found == pytest.approx(expected, rel=1e-2)
+        assert parts.after == pytest.approx(whole.after, rel=1e-2)
+
+
 def test_a_loss_that_explodes_falls_back():
     block = coded_block("llama")
     tuned = tune(block, dataclasses.replace(OPTIONS, learning_rate=1e4))
