@@ -152,7 +152,7 @@ class Compressor:
         part = block_part(layer)
         finished = self.job.load(part)
         if finished is not None:
-            return finished, self._run_block(layer, weights, finished, states)
+            return finished, self._run_block(layer, weights, finished, states) if states else []
         finished, before = Part(), states
         current = self.workers.keep(weights)
         for step in range(STEPS):
