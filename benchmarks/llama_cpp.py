@@ -45,21 +45,6 @@ class ToolError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PerplexityRun:
-    """llama-perplexity's figure. It counts the second half of each window (see its `first`)."""
-
-    perplexity: float
-    windows: int
-    window: int  # tokens
-    seconds: float
-
-    @property
-    def tokens(self) -> int:
-        """That were predicted."""
-        return self.windows * (self.window - self.window // 2 - 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LlamaCpp:
     """The built tools. Every method raises ToolError if its tool fails."""
 
@@ -95,26 +80,16 @@ class LlamaCpp:
             command += ["--imatrix", str(imatrix)]
         return self._write(output, [*command, str(model)], [kind, str(self.threads)])
 
-    def perplexity(
-        self, model: Path, text: Path, *, windows: int, window: int = 512
-    ) -> PerplexityRun:
-        """The perplexity of the first `windows` windows of `text`."""
+    def perplexity(self, model: Path, text: Path, *, windows: int, window: int = 512) -> float:
+        """Of the first `windows` windows of `text`, the second half of each counted."""
         command = [self._tool("llama-perplexity"), "-m", str(model), "-f", str(text)]
         command += ["-c", str(window), "-b", str(window), "--chunks", str(windows)]
         command += ["-t", str(self.threads), "--no-escape"]
-        start_s = time.perf_counter()
         said = _run(command)
-        seconds = time.perf_counter() - start_s
         found = re.search(r"Final estimate: PPL = ([\d.]+|nan|inf)", said)
         if found is None:
             raise ToolError(command, 0, "no perplexity in this:\n" + said)
-        done = re.search(r"over (\d+) chunks", said)
-        return PerplexityRun(
-            perplexity=float(found[1]),
-            windows=int(done[1]) if done else windows,
-            window=window,
-            seconds=seconds,
-        )
+        return float(found[1])
 
     def _tool(self, name: str) -> str:
         return str(self.folder / name)

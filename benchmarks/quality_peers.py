@@ -138,13 +138,12 @@ def main() -> None:
         of = f"{label} {size}"  # a file of another size is another file
         row: dict[str, Any] = {"label": label, "size_bytes": size}
         if is_gguf:
-            theirs = kept.get(
-                f"{of}: llama.cpp, {options.windows} windows",
-                lambda path=path: vars_of(
-                    tools.perplexity(path, text_file, windows=options.windows, window=WINDOW)
+            row["half, llama.cpp"] = kept.get(
+                f"{of}: llama.cpp's perplexity, {options.windows} windows",
+                lambda path=path: tools.perplexity(
+                    path, text_file, windows=options.windows, window=WINDOW
                 ),
             )
-            row["half, llama.cpp"] = theirs["perplexity"]
         else:
             row["half, llama.cpp"] = None
         ours: dict[str, Any] = {"half": None, "start": None, "tasks": {}}
@@ -181,10 +180,6 @@ def main() -> None:
         },
         is_kept=options.keep,
     )
-
-
-def vars_of(run: Any) -> dict[str, float]:
-    return {"perplexity": run.perplexity, "windows": run.windows}
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
