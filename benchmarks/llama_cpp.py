@@ -4,7 +4,7 @@ The sources are those that `llama-cpp-python`'s source package carries, so that 
 needed. They are built once, into build/peers/ (about eight CPU minutes).
 
 >>> tools = build_tools()                                             # doctest: +SKIP
->>> tools.perplexity(Path("model.gguf"), Path("text.txt"), windows=20).perplexity  # doctest: +SKIP
+>>> tools.perplexity(Path("model.gguf"), Path("text.txt"), windows=20)  # doctest: +SKIP
 14.43
 """
 

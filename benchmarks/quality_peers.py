@@ -9,7 +9,9 @@ llama-perplexity counts the second half of each window; so do the figures called
     python benchmarks/quality_peers.py --data DIR [--ours out/qwen-2bit] [--limit 100] [--keep]
 
 `--limit N` adds LAMBADA, ARC-Easy and PIQA, N questions each, asked in gnomon's engine. What was
-made or measured is kept in build/peers/, so that an interrupted run goes on.
+made or measured is kept in build/peers/, so that an interrupted run goes on; so are the figures and
+rows of benchmarks/results/ that were measured on the same text, windows and questions, each with
+its own machine and commit. A peer and our model need not be measured on one day.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from gnomon.engine.zeroshot_tasks import TASK_FILES, find_task
 from gnomon.models import Model, open_model, require_tokenizer
 from gnomon.report.quality import parse_figures, quality_kept
 from llama_cpp import PEERS, LlamaCpp, build_tools
-from record import print_table, publish
+from record import RESULTS, machine, print_table, publish
 
 TYPES = ("Q2_K", "IQ2_M", "IQ2_XXS")
 WINDOW = 512
@@ -40,20 +42,32 @@ IMATRIX_WINDOWS = 100  # of 512 tokens; the whole bundled text has about 500
 
 
 class Kept:
-    """Figures that took long, by what they are of; a file in build/peers/."""
+    """Figures that took long, by what they are of, with what measured them; a file in build/peers/.
 
-    def __init__(self, path: Path) -> None:
+    `published`: those that are known besides.
+    """
+
+    def __init__(self, path: Path, published: dict[str, Any]) -> None:
         self._path = path
-        self._found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+        self.found = published | (json.loads(path.read_text()) if path.is_file() else {})
 
     def get(self, key: str, measure: Callable[[], Any]) -> Any:
-        if key not in self._found:
+        if key not in self.found:
             print(f"… {key}", flush=True)
-            self._found[key] = measure()
+            by = {name: value for name, value in machine().items() if name != "command"}
+            self.found[key] = {"figure": measure(), "measured_on": by}
             part = self._path.with_suffix(".part")
-            part.write_text(json.dumps(self._found, indent=1))
+            part.write_text(json.dumps(self.found, indent=1))
             os.replace(part, self._path)
-        return self._found[key]
+        return self.found[key]["figure"]
+
+
+def published(name: str, conditions: dict[str, Any]) -> dict[str, Any]:
+    """An earlier result, if it was measured under these conditions; empty otherwise."""
+    path = RESULTS / f"{name}.json"
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    same = all(earlier.get(key) == value for key, value in conditions.items())
+    return earlier if same else {}
 
 
 def quantise(tools: LlamaCpp, original: Path, types: list[str], windows: int) -> dict[str, Path]:
@@ -130,7 +144,18 @@ def main() -> None:
     tools = build_tools()
     files = quantise(tools, original, options.types, options.imatrix_windows)
     files |= {folder.name: folder for folder in options.ours}
-    kept = Kept(PEERS / f"figures-{original.stem}.json")
+    name = "quality_qwen_peers" if options.original is None else f"quality_{original.stem}_peers"
+    conditions = {
+        "model": original.name,
+        "text": "wikitext2.test",
+        "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "windows": options.windows,
+        "window": WINDOW,
+        "imatrix": f"{options.imatrix_windows} windows of the bundled calibration text",
+        "limit": options.limit,
+    }
+    earlier = published(name, conditions)
+    kept = Kept(PEERS / f"figures-{original.stem}.json", earlier.get("figures", {}))
     rows: list[dict[str, Any]] = []
     for label, path in files.items():
         is_gguf = path.suffix == ".gguf"
@@ -159,25 +184,18 @@ def main() -> None:
                 ),
             )
         rows.append(row | {"half": ours["half"], "start": ours["start"], "tasks": ours["tasks"]})
+    rows += [row for row in earlier.get("rows", []) if row["label"] not in files]
     for row in rows:
         first, best = rows[0], "half" if row["half"] is not None else "half, llama.cpp"
         row["ratio"] = row[best] / first[best] if first[best] else None
         if row["tasks"]:
             row["quality kept"] = quality_kept(parse_figures(row), parse_figures(first))
     print_table([flat(row) for row in rows])
+    shown = tuple(f"{row['label']} {row['size_bytes']}:" for row in rows)
+    figures = {key: figure for key, figure in kept.found.items() if key.startswith(shown)}
     publish(
-        "quality_qwen_peers" if options.original is None else f"quality_{original.stem}_peers",
-        {
-            "model": original.name,
-            "text": "wikitext2.test",
-            "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
-            "windows": options.windows,
-            "window": WINDOW,
-            "imatrix": f"{options.imatrix_windows} windows of the bundled calibration text",
-            "limit": options.limit,
-            "threads": tools.threads,
-            "rows": rows,
-        },
+        name,
+        conditions | {"threads": tools.threads, "rows": rows, "figures": figures},
         is_kept=options.keep,
     )
 
