@@ -126,6 +126,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--original", type=Path, default=None, help="default: the Qwen model")
     parser.add_argument("--types", nargs="*", default=list(TYPES))
+    parser.add_argument(
+        "--without-llama-cpp", action="store_true", help="only what gnomon's engine measures"
+    )
     parser.add_argument("--ours", type=Path, nargs="*", default=[], help="compressed folders")
     parser.add_argument("--windows", type=int, default=20)
     parser.add_argument("--imatrix-windows", type=int, default=IMATRIX_WINDOWS)
@@ -141,8 +144,10 @@ def main() -> None:
     text = text_file.read_text(encoding="utf-8")
 
     original = options.original or fetch_qwen()
-    tools = build_tools()
-    files = quantise(tools, original, options.types, options.imatrix_windows)
+    tools = None if options.without_llama_cpp else build_tools()
+    files = {"original": original}
+    if tools is not None:
+        files = quantise(tools, original, options.types, options.imatrix_windows)
     files |= {folder.name: folder for folder in options.ours}
     name = "quality_qwen_peers" if options.original is None else f"quality_{original.stem}_peers"
     conditions = {
@@ -162,15 +167,14 @@ def main() -> None:
         size = path.stat().st_size if is_gguf else open_model(str(path)).size_bytes
         of = f"{label} {size}"  # a file of another size is another file
         row: dict[str, Any] = {"label": label, "size_bytes": size}
-        if is_gguf:
+        row["half, llama.cpp"] = None
+        if is_gguf and tools is not None:
             row["half, llama.cpp"] = kept.get(
                 f"{of}: llama.cpp's perplexity, {options.windows} windows",
-                lambda path=path: tools.perplexity(
+                lambda path=path, tools=tools: tools.perplexity(
                     path, text_file, windows=options.windows, window=WINDOW
                 ),
             )
-        else:
-            row["half, llama.cpp"] = None
         ours: dict[str, Any] = {"half": None, "start": None, "tasks": {}}
         if options.in_engine is None or label in options.in_engine or not is_gguf:
             ours = kept.get(
@@ -188,14 +192,14 @@ def main() -> None:
     for row in rows:
         first, best = rows[0], "half" if row["half"] is not None else "half, llama.cpp"
         row["ratio"] = row[best] / first[best] if first[best] else None
-        if row["tasks"]:
+        if row["tasks"] and first["tasks"]:
             row["quality kept"] = quality_kept(parse_figures(row), parse_figures(first))
     print_table([flat(row) for row in rows])
     shown = tuple(f"{row['label']} {row['size_bytes']}:" for row in rows)
     figures = {key: figure for key, figure in kept.found.items() if key.startswith(shown)}
     publish(
         name,
-        conditions | {"threads": tools.threads, "rows": rows, "figures": figures},
+        conditions | {"rows": rows, "figures": figures},
         is_kept=options.keep,
     )
 
