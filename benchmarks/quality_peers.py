@@ -22,6 +22,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from fetch_qwen import fetch_qwen
 from gnomon.data import calibration_text
 from gnomon.engine import Engine, read_task, run_task
 from gnomon.engine.zeroshot_tasks import TASK_FILES, find_task
-from gnomon.models import Model, open_model, require_tokenizer
+from gnomon.models import open_model, require_tokenizer
 from gnomon.report.quality import parse_figures, quality_kept
 from llama_cpp import PEERS, LlamaCpp, build_tools
 from record import RESULTS, machine, print_table, publish
@@ -51,11 +52,14 @@ class Kept:
         self._path = path
         self.found = published | (json.loads(path.read_text()) if path.is_file() else {})
 
-    def get(self, key: str, measure: Callable[[], Any]) -> Any:
+    def get(self, key: str, measure: Callable[[], Any] | None) -> Any:
+        """The figure; without `measure` None unless it is known."""
         if key not in self.found:
+            if measure is None:
+                return None
             print(f"… {key}", flush=True)
-            by = {name: value for name, value in machine().items() if name != "command"}
-            self.found[key] = {"figure": measure(), "measured_on": by}
+            measured_on = {name: value for name, value in machine().items() if name != "command"}
+            self.found[key] = {"figure": measure(), "measured_on": measured_on}
             part = self._path.with_suffix(".part")
             part.write_text(json.dumps(self.found, indent=1))
             os.replace(part, self._path)
@@ -89,9 +93,10 @@ def quantise(tools: LlamaCpp, original: Path, types: list[str], windows: int) ->
 
 
 def in_our_engine(
-    model: Model, text: str, *, windows: int, data: Path, limit: int
+    source: str, text: str, *, windows: int, data: Path, limit: int
 ) -> dict[str, Any]:
     """Both conventions' perplexities, and the tasks if there is a limit."""
+    model = open_model(source)
     tokenizer = require_tokenizer(model)
     engine = Engine(model)
     start, half = both_conventions(engine, tokenizer.encode(text), windows)
@@ -166,27 +171,25 @@ def main() -> None:
         is_gguf = path.suffix == ".gguf"
         size = path.stat().st_size if is_gguf else open_model(str(path)).size_bytes
         of = f"{label} {size}"  # a file of another size is another file
-        row: dict[str, Any] = {"label": label, "size_bytes": size}
-        row["half, llama.cpp"] = None
+        from_llama_cpp = from_gnomon = None
         if is_gguf and tools is not None:
-            row["half, llama.cpp"] = kept.get(
-                f"{of}: llama.cpp's perplexity, {options.windows} windows",
-                lambda path=path, tools=tools: tools.perplexity(
-                    path, text_file, windows=options.windows, window=WINDOW
-                ),
+            from_llama_cpp = partial(
+                tools.perplexity, path, text_file, windows=options.windows, window=WINDOW
             )
-        ours: dict[str, Any] = {"half": None, "start": None, "tasks": {}}
         if options.in_engine is None or label in options.in_engine or not is_gguf:
-            ours = kept.get(
-                f"{of}: gnomon, {options.windows} windows, {options.limit} questions",
-                lambda path=path: in_our_engine(
-                    open_model(str(path)),
-                    text,
-                    windows=options.windows,
-                    data=options.data,
-                    limit=options.limit,
-                ),
+            from_gnomon = partial(
+                in_our_engine,
+                str(path),
+                text,
+                windows=options.windows,
+                data=options.data,
+                limit=options.limit,
             )
+        half = kept.get(f"{of}: llama.cpp's perplexity, {options.windows} windows", from_llama_cpp)
+        ours = kept.get(
+            f"{of}: gnomon, {options.windows} windows, {options.limit} questions", from_gnomon
+        ) or {"half": None, "start": None, "tasks": {}}
+        row = {"label": label, "size_bytes": size, "half, llama.cpp": half}
         rows.append(row | {"half": ours["half"], "start": ours["start"], "tasks": ours["tasks"]})
     rows += [row for row in earlier.get("rows", []) if row["label"] not in files]
     for row in rows:
