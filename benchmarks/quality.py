@@ -4,7 +4,7 @@ The embedding and head stay as they are, so the figure is that of the layers alo
 count everything that is stored for them. A whole number of bits gives every layer as many; another,
 2.09 say, is a mean, with all that is stored counted, and spread to where it matters. The text is
 WikiText-2's test part (`--data DIR` or GNOMON_DATA, a folder with text/wikitext2.test.txt; without
-one, the bundled slice of it) in windows of 512 tokens; calibration is on the bundled slice of the
+one, the bundled slice of it) in windows of 512 tokens; calibration is on all of its
 validation part and on bundled chats.
 `perplexity` counts every token of a window but its first, `half` those of its second half only, as
 llama.cpp does.

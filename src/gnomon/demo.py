@@ -164,7 +164,7 @@ def write_results(
             "codec": done.options.codec,
             "bits a weight": f"{done.options.width} in the blocks, "
             f"{done.options.head_bits} in the embedding and head",
-            "calibration": f"{done.options.tokens:,} tokens: bundled WikiText-2 slice, "
+            "calibration": f"{done.options.tokens:,} tokens: bundled WikiText-2, "
             "validation part, and bundled conversations",
             "perplexity": f"{done.windows} windows of {done.window} tokens, stride {done.window}, "
             "bundled WikiText-2 slice, test part",

@@ -41,6 +41,7 @@ def task(case: str, *, head_codec: str | None = None, sequences: int = 10) -> Ta
         "encoded": encoded,
         "plain": {name: weight for name, weight in weights.items() if name not in encoded},
         "tokens": tokens,
+        "kept": max(1, sequences // 5),
         "teacher": Teacher(hidden=hidden, norm=weights["model.norm.weight"], head=head),
         "seed": 3,
     }

@@ -16,7 +16,7 @@ from gnomon.compress.student import Student
 from gnomon.compress.training import TrainingOptions
 from gnomon.models import forward
 
-OPTIONS = TrainingOptions(passes=6, batch_tokens=26, learning_rate=0.02, held_out=0.2)
+OPTIONS = TrainingOptions(passes=6, batch_tokens=26, learning_rate=0.02)
 
 
 def mean_divergence(given: Task, encoded, vectors) -> float:

@@ -42,6 +42,7 @@ def test_every_block_is_tuned(model_type, codec, tmp_path, options):
 
 
 def test_the_whole_model_learns(tiny, tmp_path, longer):
+    longer = replace(longer, calibration_tokens=8192)
     result = compress(tiny, tmp_path / "out", options=replace(longer, effort="max"))
     first, moved, second = (
         notes(result)[name] for name in ("distillation 1", "moving", "distillation 2")
@@ -120,13 +121,13 @@ def test_without_torch_the_effort_is_refused_at_once(tiny, tmp_path, options, mo
     compress(tiny, tmp_path / "out", options=options)
 
 
-def test_fresh_text_is_set_aside():
-    sequences = np.arange(80).reshape(20, 4)
-    used, fresh = set_aside(sequences, tokens=32, seed=1)
-    assert len(used) == 8
-    assert sorted([*used[:, 0], *fresh[:, 0]]) == list(range(0, 80, 4))
-    few = set_aside(sequences, tokens=72, seed=1)
-    assert all((part == sequences).all() for part in few)
+def test_what_judges_is_not_calibrated_on():
+    sequences = np.arange(160).reshape(40, 4)
+    used, judging = set_aside(sequences, seed=1)
+    assert len(judging) == 2
+    assert sorted([*used[:, 0], *judging[:, 0]]) == list(range(0, 160, 4))
+    assert [len(part) for part in set_aside(sequences[:2], seed=1)] == [1, 1]
+    assert all((part == sequences[:1]).all() for part in set_aside(sequences[:1], seed=1))
 
 
 def test_distillation_is_not_asked_for_without_need(options):

@@ -21,11 +21,12 @@ def test_products_are_what_a_long_calibration_costs(tiny):
 
 def test_more_effort_takes_longer(tiny, options, monkeypatch):
     monkeypatch.setattr(estimate, "measured_flops_per_second", lambda: 1e9)
-    quick, standard = (
+    quick, standard, most = (
         expected_seconds(tiny, replace(options, effort=effort), tokens=2048)
-        for effort in ("quick", "standard")
+        for effort in ("quick", "standard", "max")
     )
     assert quick < standard < 20 * quick
+    assert standard < most < 20 * standard
 
 
 def test_spreading_the_bits_takes_a_backward_pass_more(tiny, options, monkeypatch):

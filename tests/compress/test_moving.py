@@ -85,7 +85,7 @@ def test_no_slope_moves_nothing(block):
 
 def test_a_whole_model_moves_nearer_to_the_original():
     given = task("llama_tied", sequences=120).arguments
-    options = MovingOptions(tokens=100 * 13, blocks=2, held_out=0.15, curvature=1.0)
+    options = MovingOptions(tokens=96 * 13, rounds=2, blocks=1, curvature=64.0)
     moved = move_model(**given, options=options)
     assert moved.after < 0.995 * moved.before
 

@@ -13,9 +13,9 @@ def test_the_licence_is_beside_the_texts():
 
 def test_the_licence_says_truly_what_was_cut():
     licence = files("gnomon.data").joinpath("LICENSE.md").read_text(encoding="utf-8")
-    for text in (calibration_text(), evaluation_text()):
-        assert f"{len(text.encode()):,} of" in licence
-        assert f"first {text.count(chr(10)):,} lines" in licence
+    whole, slice_ = calibration_text(), evaluation_text()
+    assert f"all {whole.count(chr(10)):,} lines, {len(whole.encode()):,} bytes" in licence
+    assert f"first {slice_.count(chr(10)):,} lines: {len(slice_.encode()):,} of" in licence
 
 
 def test_nothing_is_measured_on_what_it_was_calibrated_with():

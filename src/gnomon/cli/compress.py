@@ -79,7 +79,7 @@ def compress(
         Path | None,
         typer.Option(
             metavar="FILE",
-            show_default="a bundled slice of WikiText-2, and chats",
+            show_default="pages of Wikipedia (WikiText-2), and chats",
             help="A text of the kind the model will meet; it shows what matters to each layer.",
         ),
     ] = None,

@@ -39,16 +39,16 @@ def calibration_sequences(
     return np.concatenate([plain, chat])
 
 
-def set_aside(sequences: np.ndarray, *, tokens: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """About `tokens` of the sequences to calibrate on, and the others for what is learned later.
+def set_aside(sequences: np.ndarray, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The sequences to calibrate on, and a sixteenth, at least one, that only judges.
 
-    Of a text too short for both, all is used for both.
+    A single sequence has to do for both.
     """
-    count = max(1, tokens // sequences.shape[1])
-    if len(sequences) < 1.5 * count:
+    if len(sequences) == 1:
         return sequences, sequences
     order = np.random.default_rng(seed).permutation(len(sequences))
-    return sequences[np.sort(order[:count])], sequences[np.sort(order[count:])]
+    count = max(1, len(sequences) // 16)
+    return sequences[np.sort(order[count:])], sequences[np.sort(order[:count])]
 
 
 def _rendered_conversations(tokenizer: Tokenizer) -> str:

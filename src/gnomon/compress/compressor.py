@@ -60,10 +60,11 @@ class Compressor:
         self.on_progress = on_progress
         self.planned: Mapping[str, int] = {}  # bits by name, where they are not all alike
 
-    def run(self, tokens: np.ndarray, fresh: np.ndarray) -> Part:
+    def run(self, tokens: np.ndarray, judging: np.ndarray) -> Part:
         """Everything that is coded or changed, for calibration tokens [sequences, time].
 
-        The original alone reads `fresh` ones, if there are any, which the result is then taught.
+        Where the whole model is taught, it is on some of these, and `judging` ones, which nothing
+        was fitted to, decide how far.
         """
         config = self.model.config
         total = config.num_layers + 1
@@ -73,8 +74,9 @@ class Compressor:
         originals = states = self.workers.map_kept(
             embed_shard, [(config, kept_table, shard) for shard in shards_of(needed)]
         )
+        lesson = self._lesson_tokens(tokens, judging)
         teachers = self.workers.map_kept(
-            embed_shard, [(config, kept_table, shard) for shard in shards_of(fresh)]
+            embed_shard, [(config, kept_table, shard) for shard in shards_of(lesson)]
         )
         del kept_table
         for layer in range(config.num_layers):
@@ -106,7 +108,8 @@ class Compressor:
             del teachers
             lesson = Lesson(
                 model=self.model,
-                tokens=fresh,
+                tokens=lesson,
+                kept=len(judging),
                 hidden=hidden,
                 job=self.job,
                 seed=derive_seed(self.options.seed, "teaching"),
@@ -115,6 +118,12 @@ class Compressor:
             finished = teach(lesson, finished)
         self.on_progress(Progress(stage="write", done=total, total=total))
         return finished
+
+    def _lesson_tokens(self, tokens: np.ndarray, judging: np.ndarray) -> np.ndarray:
+        """What the original alone reads, to teach: `judging` ones, then some of the others."""
+        count = self.options.distillation_tokens // tokens.shape[1]
+        rng = np.random.default_rng(derive_seed(self.options.seed, "lesson"))
+        return np.concatenate([judging, tokens[np.sort(rng.permutation(len(tokens))[:count])]])
 
     def plan(self, tokens: np.ndarray) -> Part:
         """A note of the bits that every matrix gets, chosen once in a job; nothing if all alike."""

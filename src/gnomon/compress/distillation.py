@@ -20,7 +20,7 @@ from gnomon.models.config import ModelConfig
 from gnomon.progress import OnProgress
 
 # Gradients of fewer tokens are mostly noise, which larger steps follow.
-OPTIONS = TrainingOptions(batch_tokens=8192, learning_rate=2e-3)
+OPTIONS = TrainingOptions(batch_tokens=8192, learning_rate=2e-3, checks=4)
 
 
 def distill(
@@ -29,6 +29,7 @@ def distill(
     encoded: Mapping[str, EncodedWeight],
     plain: Mapping[str, np.ndarray],
     tokens: np.ndarray,
+    kept: int,
     teacher: Teacher,
     options: TrainingOptions | None = None,
     seed: int,
@@ -38,6 +39,7 @@ def distill(
 ) -> Trained:
     """Trains the whole rounded model on tokens int [sequences, time]; losses are nats a token.
 
+    The first `kept` sequences are kept aside, to choose the best state by.
     `encoded` are its coded weights by name, `plain` all its other tensors: vectors are trained too,
     matrices (an embedding that is not coded) stay. For `state` and `keep` see `train`.
     """
@@ -52,6 +54,7 @@ def distill(
         plain,
         loss_on,
         shape=(tokens.shape[0], tokens.shape[1]),
+        kept=kept,
         options=options or OPTIONS,
         seed=seed,
         stage="distil",

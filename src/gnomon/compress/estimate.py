@@ -20,17 +20,18 @@ from gnomon.models.config import ModelConfig
 
 SLOWDOWN = 1.35
 TUNED_TOKENS = 32_768  # forward and backward, and half as many forward; see `tuning`
+MOVED_TOKENS = 131_072  # what `moving` costs in all, as so many tokens taught
 CODING_FLOPS = 20_000  # the search for the codes of one weight, counted as products
 
 
-def expected_seconds(
-    model: Model, options: CompressOptions, *, tokens: int, fresh: int = 0
-) -> float:
-    """For `tokens` of calibration and `fresh` ones more, on this machine as busy as it is now."""
+def expected_seconds(model: Model, options: CompressOptions, *, tokens: int) -> float:
+    """For `tokens` of calibration, on this machine as busy as it is now."""
     flops = rounding_flops(model, tokens=tokens)
     if EFFORTS[options.effort].is_tuned:
         flops += tuning_flops(model, tokens=tokens)
-    flops += distillation_flops(model, tokens=fresh)
+    if options.distillation_tokens:
+        taught = 2 * min(tokens, options.distillation_tokens)
+        flops += distillation_flops(model, tokens=taught + min(tokens, MOVED_TOKENS))
     if options.target is not None:
         flops += importance_flops(model, tokens=min(tokens, IMPORTANCE_TOKENS))
     return SLOWDOWN * flops / measured_flops_per_second()

@@ -1,15 +1,21 @@
 """Codes that move: weights are coded again where the loss of the whole model says so.
 
-With G the gradient of the loss by the values V of a matrix and H = XXᵀ of its inputs, a change Δ
-changes the loss by about
+With G = Σ gxᵀ the gradient of the loss by the values V of a matrix, x its inputs, g the gradient by
+its outputs, and H = Σ ḡ² xxᵀ, ḡ² the mean square of g, a change Δ changes the loss by about
 
     ⟨G, Δ⟩ + ½ c tr(Δ H Δᵀ) = ½ c tr((T - V - Δ) H (T - V - Δ)ᵀ) + const,   T = V - G H⁻¹ / c,
 
-with c the curvature by an output, proportional to the mean square of its gradient. So to move codes
-is to round T, starting at V, and coordinate descent (`gnomon.compress.refinement`) does it. The
-gradient of a few thousand tokens is mostly noise, and a code that was chosen by it looks better
-than it is; so the tokens are halved, one half proposes and the other judges. What has moved stays
-only if the loss on sequences kept aside has fallen; otherwise c grows and fewer codes move.
+(a factored Fisher matrix, as in K-FAC, arXiv 1503.05671). So to move codes is to round T, starting
+at V, and coordinate descent (`gnomon.compress.refinement`) does it. The gradient of a few thousand
+tokens is mostly noise, and a code that was chosen by it looks better than it is; so the tokens are
+halved, one half proposes and the other judges. How large c is no theory here says: where most
+predictions are right already the loss is far more curved than its gradients tell, and all matrices
+move at once. So it starts where hardly a code moves and falls as long as the loss on sequences kept
+aside falls with it.
+
+The first token of a sequence, where attention goes to rest, has hundreds of times the others'
+gradient, and a step along it ruins the model. Such tokens count in H, which keeps their outputs
+where they are, and not in G.
 
 That a subset moves at a time, so that the loss surely falls, is PV-Tuning's idea (arXiv
 2405.14852); curvature and judging are ours.
@@ -18,7 +24,7 @@ That a subset moves at a time, so that the loss surely falls, is PV-Tuning's ide
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -27,13 +33,15 @@ from torch import Tensor
 
 from gnomon.codecs import EncodedWeight
 from gnomon.codecs.trellis import TrellisRounder, gaussian_table, unpack
-from gnomon.compress.descent import batches, split
+from gnomon.compress.descent import batches
 from gnomon.compress.divergence import Target, Teacher, final_hidden
 from gnomon.compress.feedback import InputStatistics
 from gnomon.compress.refinement import refine
 from gnomon.compress.student import Student, TrellisLayer
 from gnomon.models.config import ModelConfig
 from gnomon.progress import OnProgress, Progress
+
+OUTLIER = 16  # times the mean power of a sequence's gradients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,24 +51,24 @@ class Moved:
     encoded: Mapping[str, EncodedWeight]
     before: float  # the loss on what was kept aside
     after: float
-    share: float  # of the blocks of 32 weights that have moved
-    curvature: float  # c that was good enough; where to begin the next time
+    share: float  # of the blocks of 32 weights that have moved, summed over rounds
+    curvature: float  # c of the attempt that was taken, the largest of all groups; 0 if none was
 
 
 class Slope:
-    """Of one matrix: the gradients of both halves of the tokens, and the sums for H and c."""
+    """Of one matrix: the gradients of both halves of the tokens, and H."""
 
     def __init__(self, layer: TrellisLayer):
         rows, columns = layer.values.shape
         self.gradients = [torch.zeros(rows, columns) for _ in range(2)]
         self.gram = torch.zeros(columns, columns)
-        self.power, self.tokens, self.half = 0.0, 0, 0
+        self.half = 0
 
     def __call__(self, x: Tensor, gradient: Tensor) -> None:
+        power = gradient.square().mean(1, keepdim=True)  # of every token
+        self.gram.addmm_((x * power).T, x)
+        gradient = gradient * (power <= OUTLIER * power.mean())
         self.gradients[self.half].addmm_(gradient.T, x)
-        self.gram.addmm_(x.T, x)
-        self.power += float(gradient.square().sum())
-        self.tokens += len(x)
 
 
 def move_codes(
@@ -70,42 +78,42 @@ def move_codes(
     halves: tuple[Iterable[Callable[[], Tensor]], Iterable[Callable[[], Tensor]]],
     kept_loss: Callable[[Student], float],
     before: float,
-    curvature: float = 16.0,
-    attempts: int = 3,
+    curvature: float,
+    attempts: int = 6,
 ) -> Moved:
     """Moves codes of the trellis-coded weights `names` of `student`, in place.
 
     `halves` are losses to compute, each the sum over some tokens, in two sets of about equally many
-    tokens; `kept_loss` is the loss that decides and `before` what it is now. Where no attempt
-    lowers it nothing has moved.
+    tokens; `kept_loss` is the loss that decides and `before` what it is now. The first attempt is
+    with `curvature`, every further one with a quarter of it, and the best is taken; where none
+    lowers the loss nothing has moved.
     """
     layers = {name: student.coded[name] for name in names}
     trellises = {n: layer for n, layer in layers.items() if isinstance(layer, TrellisLayer)}
     slopes = _measure(trellises, halves)
     start = {name: (layer.source, layer.values) for name, layer in trellises.items()}
-    for _ in range(attempts):
+    best, chosen = Moved(encoded={}, before=before, after=before, share=0.0, curvature=0.0), start
+    for attempt in range(attempts):
+        c = curvature / 4**attempt
         moved = total = 0
         for name, layer in trellises.items():
             source, values = start[name]
-            codes, new = moved_codes(source, values.numpy(), slopes[name], curvature=curvature)
+            codes, new = moved_codes(source, values.numpy(), slopes[name], curvature=c)
             old = np.asarray(source.tensors["codes"])
             moved += int(np.any(codes != old, axis=2).sum())
             total += old.size // old.shape[2]
             layer.replace_codes(codes, torch.from_numpy(new))
+        if not moved:
+            continue
         after = kept_loss(student)
-        if after < before:
-            share = moved / max(total, 1)
-            encoded = student.encoded()
-            return Moved(
-                encoded=encoded, before=before, after=after, share=share, curvature=curvature
-            )
-        curvature *= 4
+        if not after < best.after:
+            break
+        best = replace(best, after=after, share=moved / total, curvature=c)
+        chosen = {name: (layer.source, layer.values) for name, layer in trellises.items()}
     for name, layer in trellises.items():
-        source, values = start[name]
+        source, values = chosen[name]
         layer.replace_codes(np.asarray(source.tensors["codes"]), values)
-    return Moved(
-        encoded=student.encoded(), before=before, after=before, share=0.0, curvature=curvature
-    )
+    return replace(best, encoded=student.encoded())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +121,9 @@ class MovingOptions:
     """How many tokens a move is made by, and how much moves at a time."""
 
     tokens: int = 16_384  # forward and backward, for every group of blocks
+    rounds: int = 3  # over all blocks, at most
     blocks: int = 30  # in a group; a block takes memory for two gradients and XXᵀ of its matrices
-    held_out: float = 0.0625  # the share of the sequences that the loss is judged on
-    curvature: float = 16.0  # to begin with
+    curvature: float = 16_384.0  # to begin with
 
 
 def move_model(
@@ -124,12 +132,13 @@ def move_model(
     encoded: Mapping[str, EncodedWeight],
     plain: Mapping[str, np.ndarray],
     tokens: np.ndarray,
+    kept: int,
     teacher: Teacher,
     options: MovingOptions | None = None,
     seed: int,
     on_progress: OnProgress = lambda progress: None,
 ) -> Moved:
-    """Moves codes of every block once, some blocks at a time, from the last to the first.
+    """Moves codes of every block, some blocks at a time, from the last to the first, in rounds.
 
     The arguments are those of `gnomon.compress.distillation.distill`; losses are divergences, nats
     a token.
@@ -138,9 +147,8 @@ def move_model(
     student = Student(encoded, plain)
     target = Target(config, teacher)
     rng = np.random.default_rng(seed)
-    kept, rest = split(len(tokens), options.held_out, rng)
     count = 2 * max(1, options.tokens // (2 * tokens.shape[1]))  # sequences, in two halves
-    shuffled = batches(rest, count, rng)
+    shuffled = batches(np.arange(kept, len(tokens)), count, rng)
 
     def loss_on(sequence: int) -> Tensor:
         chosen = np.array([sequence])
@@ -149,33 +157,38 @@ def move_model(
 
     def kept_loss(_: Student) -> float:
         with torch.no_grad():
-            return sum(float(loss_on(each)) for each in kept) / (len(kept) * tokens.shape[1])
+            return sum(float(loss_on(each)) for each in range(kept)) / tokens[:kept].size
 
     before = loss = kept_loss(student)
-    curvature, shares = options.curvature, []
-    for end in range(config.num_layers, 0, -options.blocks):
-        first = max(0, end - options.blocks)
-        prefixes = tuple(f"model.layers.{layer}." for layer in range(first, end))
-        losses = [partial(loss_on, each) for each in next(shuffled, ())]  # none: nothing moves
-        moved = move_codes(
-            student,
-            names=[name for name in encoded if name.startswith(prefixes)],
-            halves=(losses[::2], losses[1::2]),
-            kept_loss=kept_loss,
-            before=loss,
-            curvature=curvature,
-        )
-        loss, curvature = moved.after, moved.curvature
-        shares.append(moved.share)
-        detail = f"loss {loss:.4f}, {before:.4f} before; {moved.share:.1%} of the codes moved"
-        done = config.num_layers - first
-        on_progress(Progress(stage="move", done=done, total=config.num_layers, detail=detail))
+    curvatures, share = [0.0], 0.0
+    groups = range(config.num_layers, 0, -options.blocks)
+    for number in range(options.rounds):
+        share_before = share
+        for place, end in enumerate(groups, start=1):
+            prefixes = tuple(f"model.layers.{n}." for n in range(max(0, end - options.blocks), end))
+            losses = [partial(loss_on, each) for each in next(shuffled, ())]  # none: nothing moves
+            moved = move_codes(
+                student,
+                names=[name for name in encoded if name.startswith(prefixes)],
+                halves=(losses[::2], losses[1::2]),
+                kept_loss=kept_loss,
+                before=loss,
+                curvature=options.curvature,
+            )
+            loss = moved.after
+            curvatures.append(moved.curvature)
+            share += moved.share / len(groups)
+            detail = f"loss {loss:.4f}, {before:.4f} before; {share:.3%} of the codes moved"
+            done, total = number * len(groups) + place, options.rounds * len(groups)
+            on_progress(Progress(stage="move", done=done, total=total, detail=detail))
+        if share == share_before:
+            break
     return Moved(
         encoded=student.encoded(),
         before=before,
         after=loss,
-        share=float(np.mean(shares)),
-        curvature=curvature,
+        share=share,
+        curvature=max(curvatures),
     )
 
 
@@ -204,12 +217,11 @@ def moved_codes(
     """Codes like those of `encoded`, and the values int8 [out, in] they stand for, after moving."""
     bits = int(encoded.settings["bits"] or 0)
     before = values.astype(np.float32)
-    c = curvature * slope.power / max(1, slope.tokens * len(values))
-    if not c > 0:
+    if not slope.gram.any():
         return np.asarray(encoded.tensors["codes"]), values
     statistics = InputStatistics.from_gram(slope.gram.numpy())
     proposal, judge = (
-        before - 2 / c * _times_inverse(gradient.numpy(), statistics)
+        before - 2 / curvature * _times_inverse(gradient.numpy(), statistics)
         for gradient in slope.gradients  # of half the tokens each
     )
     unit = gaussian_table(bits)[1]

@@ -19,13 +19,13 @@ class Effort:
     calibration_tokens: int
     bits: float = 2  # a weight, with the codec trellis
     is_tuned: bool = False  # every block learns to give the original's output
-    distillation_tokens: int = 0  # fresh ones, on which the whole model learns its predictions
+    distillation_tokens: int = 0  # of those, on which the whole model learns its predictions
 
 
 EFFORTS = {
     "quick": Effort(calibration_tokens=8_192),
     "standard": Effort(calibration_tokens=65_536, bits=2.1, is_tuned=True),
-    "max": Effort(calibration_tokens=147_456, bits=2.1, is_tuned=True, distillation_tokens=65_536),
+    "max": Effort(calibration_tokens=294_912, bits=2.1, is_tuned=True, distillation_tokens=65_536),
 }
 
 
@@ -37,7 +37,7 @@ class CompressOptions:
     bits: float | None = None  # a weight: codes alone if whole, else all that is stored, on average
     head_bits: int | None = None  # of the embedding and the head; None: 4, or what suits the size
     size_bytes: int | None = None  # of model.safetensors, instead of bits
-    calibration: Path | None = None  # a UTF-8 text; None: the bundled slice of WikiText-2
+    calibration: Path | None = None  # a UTF-8 text; None: bundled pages of WikiText-2
     calibration_tokens: int | None = None  # None: what suits the effort
     effort: str = "quick"  # a key of EFFORTS
     seed: int = 0
@@ -82,9 +82,8 @@ class CompressOptions:
 
     @property
     def distillation_tokens(self) -> int:
-        """Tokens beyond those: as many more times what is usual for the effort as they are."""
-        usual = EFFORTS[self.effort]
-        return usual.distillation_tokens * self.tokens // usual.calibration_tokens
+        """How many of them the whole model learns on, at most; 0 if it does not."""
+        return min(EFFORTS[self.effort].distillation_tokens, self.tokens)
 
     @property
     def wanted_bits(self) -> float:

@@ -74,21 +74,21 @@ def compress(
     tokens = calibration_sequences(
         require_tokenizer(model),
         file=options.calibration,
-        tokens=options.tokens + options.distillation_tokens,
+        tokens=options.tokens,
         max_context=model.config.max_context,
     )
     require_known_tokens(tokens, vocab_size=model.config.vocab_size)
-    calibration, fresh = tokens, tokens[:0]
+    calibration, judging = tokens, tokens[:0]
     if options.distillation_tokens:
-        calibration, fresh = set_aside(tokens, tokens=options.tokens, seed=options.seed)
-    expected = in_words(expected_seconds(model, options, tokens=calibration.size, fresh=fresh.size))
+        calibration, judging = set_aside(tokens, seed=options.seed)
+    expected = in_words(expected_seconds(model, options, tokens=calibration.size))
     on_progress(Progress(stage="expected to take", done=0, total=0, detail=expected))
     description = describe_job(model, options, tokens)
     with open_job(output, description, resume=resume, overwrite=overwrite) as job:
         if workers is None:
             folder = job.scratch("activations") if are_activations_on_disk else None
             workers = LocalWorkers(folder=folder)
-        finished = Compressor(model, options, job, workers, on_progress).run(calibration, fresh)
+        finished = Compressor(model, options, job, workers, on_progress).run(calibration, judging)
         gnomon_json = {
             "format": "gnomon",
             "version": VERSION,

@@ -1,9 +1,9 @@
 """The whole rounded model learns to predict as the original does: `--effort max`.
 
 What stays continuous is trained (`distillation`), then codes move where that lowers the loss
-(`moving`), then what is continuous is trained again, to make the best of the new codes. The same
-sequences are kept aside all along. Each of the three is a part of the job; the long ones go on
-where they were interrupted.
+(`moving`), then, if any has moved, what is continuous is trained again, to make the best of the
+new codes. Sequences that nothing was fitted to, not even the rounding, judge all along. Each of the
+three is a part of the job; the long ones go on where they were interrupted.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from gnomon.compress.part import Part
 from gnomon.models import Model
 from gnomon.progress import OnProgress
 
+MOVING = "moving"  # the part of the job
 GRADIENT_BYTES = 3 << 30  # what the slopes of all matrices that move together may take
 
 
@@ -30,6 +31,7 @@ class Lesson:
 
     model: Model  # the original
     tokens: np.ndarray  # int64 [sequences, time]
+    kept: int  # so many of them, the first, only judge
     hidden: np.ndarray  # its stream after the last block, float16 [sequences, time, hidden]
     job: Job
     seed: int
@@ -46,6 +48,8 @@ def teach(lesson: Lesson, rounded: Part) -> Part:
     )
     taught = _distil(lesson, teacher, rounded, name="distillation 1")
     taught = _move(lesson, teacher, taught)
+    if not taught.notes[MOVING]["share"]:
+        return taught
     return _distil(lesson, teacher, taught, name="distillation 2")
 
 
@@ -58,6 +62,7 @@ def _distil(lesson: Lesson, teacher: Teacher, before: Part, *, name: str) -> Par
         encoded=_encoded(before),
         plain=_plain(lesson.model, before),
         tokens=lesson.tokens,
+        kept=lesson.kept,
         teacher=teacher,
         seed=lesson.seed,
         state=lesson.job.load_state(name),
@@ -74,8 +79,7 @@ def _distil(lesson: Lesson, teacher: Teacher, before: Part, *, name: str) -> Par
 
 
 def _move(lesson: Lesson, teacher: Teacher, before: Part) -> Part:
-    name = "moving"
-    finished = lesson.job.load(name)
+    finished = lesson.job.load(MOVING)
     if finished is not None:
         return before | finished
     options = MovingOptions()
@@ -84,14 +88,15 @@ def _move(lesson: Lesson, teacher: Teacher, before: Part) -> Part:
         encoded=_encoded(before),
         plain=_plain(lesson.model, before),
         tokens=lesson.tokens,
+        kept=lesson.kept,
         teacher=teacher,
         options=replace(options, blocks=min(options.blocks, _blocks_together(lesson.model))),
         seed=lesson.seed,
         on_progress=lesson.on_progress,
     )
     notes = {key: value for key, value in asdict(moved).items() if key != "encoded"}
-    finished = Part(layers=before.recoded(moved.encoded), notes={name: notes})
-    lesson.job.save(name, finished)
+    finished = Part(layers=before.recoded(moved.encoded), notes={MOVING: notes})
+    lesson.job.save(MOVING, finished)
     return before | finished
 
 

@@ -69,6 +69,7 @@ def train(
     loss_on: Callable[[Student, np.ndarray], Tensor],
     *,
     shape: tuple[int, int],
+    kept: int | None = None,
     options: TrainingOptions,
     seed: int,
     stage: str,
@@ -79,22 +80,25 @@ def train(
     """Trains the student of `encoded` weights and `plain` tensors, of which matrices stay.
 
     `loss_on` is the mean loss on some of the sequences, of which there are `shape`: [sequences,
-    time]. `keep` is handed a state now and then; given back as `state`, with everything else the
-    same, it goes on from there to the same result, which the seed and the number of torch threads
-    decide.
+    time]. The first `kept` of them are kept aside; any, a share of them, if that is None. `keep` is
+    handed a state now and then; given back as `state`, with everything else the same, it goes on
+    from there to the same result, which the seed and the number of torch threads decide.
     """
     student = Student(encoded, plain)
     rng = np.random.default_rng(seed)
     count, time = shape
-    kept, trained = split(count, options.held_out, rng)
+    if kept is None:
+        aside, trained = split(count, options.held_out, rng)
+    else:
+        aside, trained = np.split(np.arange(count), [kept])
     batch = max(1, min(options.batch_tokens // time, len(trained) // 4))
     steps = round(min(options.tokens / time, options.passes * len(trained)) / batch)
     every = max(1, steps // options.checks)
 
     def kept_loss(module: Student) -> float:
         with torch.no_grad():
-            parts = [(loss_on(module, part), len(part)) for part in _parts(kept, time)]
-            return sum(float(loss) * size for loss, size in parts) / len(kept)
+            parts = [(loss_on(module, part), len(part)) for part in _parts(aside, time)]
+            return sum(float(loss) * size for loss, size in parts) / len(aside)
 
     before = kept_loss(student) if state is None else float(state["before"])
     # A loss is quadratic in what is wrong: the less there is, the finer are the steps.

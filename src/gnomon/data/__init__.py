@@ -1,8 +1,8 @@
 """The texts that travel with the package: to calibrate on, and to measure on.
 
-Two are slices of WikiText-2 (see LICENSE.md beside them), from its validation and its test part,
-so that nothing is measured on what it was calibrated with; the third are conversations with
-SmolLM2-135M-Instruct. Nothing is ever downloaded.
+Two are of WikiText-2 (see LICENSE.md beside them), its whole validation part and a slice of its
+test part, so that nothing is measured on what it was calibrated with; the third are conversations
+with SmolLM2-135M-Instruct. Nothing is ever downloaded.
 
 >>> from gnomon.data import evaluation_text
 >>> evaluation_text().split()[:3]
@@ -16,7 +16,7 @@ __all__ = ["calibration_text", "conversations", "evaluation_text"]
 
 
 def calibration_text() -> str:
-    """About 900 KB of WikiText-2's validation part."""
+    """WikiText-2's validation part, 1.1 MB."""
     return _read("calibration.txt")
 
 
