@@ -35,6 +35,12 @@ def test_a_chat_model_sees_its_template_in_a_quarter_of_the_tokens():
     assert has_turns.tolist() == [False] * 12 + [True] * 4
 
 
+def test_text_fills_in_where_there_are_too_few_chats():
+    ids = sequences("template", tokens=204_800)
+    assert ids.shape == (400, 512)
+    assert 0 < np.count_nonzero(np.any(ids == 1, axis=1)) < 100
+
+
 def test_a_model_without_template_sees_text_alone():
     ids = sequences(None)
     assert ids.shape == (16, 512)

@@ -30,12 +30,13 @@ def calibration_sequences(
         return _sequences(tokenizer, read_text(file), tokens=tokens, time=time, source=str(file))
     chats = _rendered_conversations(tokenizer)
     share = int(CHAT_SHARE * tokens) // time * time if chats else 0
+    chat = np.empty((0, time), np.int64)
+    if share:
+        chat = _sequences(tokenizer, chats, tokens=share, time=time, source="The bundled chats")
+    rest = tokens - chat.size  # the chats may be fewer than their share
     plain = _sequences(
-        tokenizer, calibration_text(), tokens=tokens - share, time=time, source="The bundled text"
+        tokenizer, calibration_text(), tokens=rest, time=time, source="The bundled text"
     )
-    if share == 0:
-        return plain
-    chat = _sequences(tokenizer, chats, tokens=share, time=time, source="The bundled chats")
     return np.concatenate([plain, chat])
 
 
