@@ -63,7 +63,8 @@ class LlamaCpp:
         """Write the importance matrix of `model` on `text`; seconds taken."""
         command = [self._tool("llama-imatrix"), "-m", str(model), "-f", str(text)]
         command += ["-c", str(window), "-b", str(window), "-t", str(self.threads)]
-        command += ["--no-ppl", "--no-escape"]
+        # Repacked weights (AMX) hide the products from what collects their inputs, and it crashes.
+        command += ["--no-ppl", "--no-escape", "--no-repack"]
         if windows is not None:
             command += ["--chunks", str(windows)]
         return self._write(output, [*command, "-o"])
