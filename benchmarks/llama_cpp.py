@@ -24,6 +24,7 @@ from pathlib import Path
 
 PEERS = Path(__file__).parent.parent / "build" / "peers"
 PACKAGE = "llama-cpp-python==0.3.36"
+NO_REPACK = "--no-repack"  # its products with AMX crash on quantised weights
 TARGETS = ("llama-quantize", "llama-imatrix", "llama-perplexity", "llama-bench", "llama-server")
 _SETTINGS = (
     "-DCMAKE_BUILD_TYPE=Release",
@@ -63,8 +64,7 @@ class LlamaCpp:
         """Write the importance matrix of `model` on `text`; seconds taken."""
         command = [self._tool("llama-imatrix"), "-m", str(model), "-f", str(text)]
         command += ["-c", str(window), "-b", str(window), "-t", str(self.threads)]
-        # Repacked weights (AMX) hide the products from what collects their inputs, and it crashes.
-        command += ["--no-ppl", "--no-escape", "--no-repack"]
+        command += ["--no-ppl", "--no-escape", NO_REPACK]
         if windows is not None:
             command += ["--chunks", str(windows)]
         return self._write(output, [*command, "-o"])
@@ -85,7 +85,7 @@ class LlamaCpp:
         """Of the first `windows` windows of `text`, the second half of each counted."""
         command = [self._tool("llama-perplexity"), "-m", str(model), "-f", str(text)]
         command += ["-c", str(window), "-b", str(window), "--chunks", str(windows)]
-        command += ["-t", str(self.threads), "--no-escape"]
+        command += ["-t", str(self.threads), "--no-escape", NO_REPACK]
         said = _run(command)
         found = re.search(r"Final estimate: PPL = ([\d.]+|nan|inf)", said)
         if found is None:
