@@ -75,6 +75,20 @@ def test_slope_is_the_gradient_by_the_values(block):
     assert float((slope.gradients[0] * change).sum()) == pytest.approx(expected, rel=0.01)
 
 
+def test_a_token_with_a_huge_gradient_counts_as_curvature_alone(block):
+    name, encoded = next(iter(block.encoded.items()))
+    layer = Student({name: encoded}, {}).coded[name]
+    rows, columns = encoded.shape
+    rng = np.random.default_rng(0)
+    x, gradient = (torch.from_numpy(rng.normal(size=(64, n))).float() for n in (columns, rows))
+    usual, slope = Slope(layer), Slope(layer)
+    usual(x[1:], gradient[1:])
+    gradient[0] *= 1e3
+    slope(x, gradient)
+    assert torch.allclose(slope.gradients[0], usual.gradients[0], rtol=1e-3, atol=1e-3)
+    assert slope.gram.trace() > 1e3 * usual.gram.trace()
+
+
 def test_no_slope_moves_nothing(block):
     name, encoded = next(iter(block.encoded.items()))
     layer = Student({name: encoded}, {}).coded[name]
