@@ -85,8 +85,8 @@ def move_codes(
 
     `halves` are losses to compute, each the sum over some tokens, in two sets of about equally many
     tokens; `kept_loss` is the loss that decides and `before` what it is now. The first attempt is
-    with `curvature`, every further one with a quarter of it, and the best is taken; where none
-    lowers the loss nothing has moved.
+    with `curvature`, every further one with half of it, and the best is taken; where none lowers
+    the loss nothing has moved.
     """
     layers = {name: student.coded[name] for name in names}
     trellises = {n: layer for n, layer in layers.items() if isinstance(layer, TrellisLayer)}
@@ -94,7 +94,7 @@ def move_codes(
     start = {name: (layer.source, layer.values) for name, layer in trellises.items()}
     best, chosen = Moved(encoded={}, before=before, after=before, share=0.0, curvature=0.0), start
     for attempt in range(attempts):
-        c = curvature / 4**attempt
+        c = curvature / 2**attempt
         moved = total = 0
         for name, layer in trellises.items():
             source, values = start[name]
@@ -120,10 +120,10 @@ def move_codes(
 class MovingOptions:
     """How many tokens a move is made by, and how much moves at a time."""
 
-    tokens: int = 16_384  # forward and backward, for every group of blocks
+    tokens: int = 32_768  # forward and backward, for every group of blocks
     rounds: int = 3  # over all blocks, at most
     blocks: int = 30  # in a group; a block takes memory for two gradients and XXᵀ of its matrices
-    curvature: float = 16_384.0  # to begin with
+    curvature: float = 4096.0  # to begin with
 
 
 def move_model(

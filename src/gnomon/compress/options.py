@@ -25,7 +25,7 @@ class Effort:
 EFFORTS = {
     "quick": Effort(calibration_tokens=8_192),
     "standard": Effort(calibration_tokens=65_536, bits=2.1, is_tuned=True),
-    "max": Effort(calibration_tokens=294_912, bits=2.1, is_tuned=True, distillation_tokens=65_536),
+    "max": Effort(calibration_tokens=294_912, bits=2.1, is_tuned=True, distillation_tokens=131_072),
 }
 
 
