@@ -121,7 +121,7 @@ class MovingOptions:
     """How many tokens a move is made by, and how much moves at a time."""
 
     tokens: int = 32_768  # forward and backward, for every group of blocks
-    rounds: int = 3  # over all blocks, at most
+    rounds: int = 2  # over all blocks, at most
     blocks: int = 30  # in a group; a block takes memory for two gradients and XXᵀ of its matrices
     curvature: float = 4096.0  # to begin with
 
