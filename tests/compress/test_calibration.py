@@ -1,11 +1,14 @@
 """The bundled calibration: plain text, and conversations in the model's own template."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pytest
 
-from gnomon.compress.calibration import calibration_sequences
+from gnomon.compress.calibration import calibration_sequences, doubt_of_language
 from gnomon.data import conversations
+from gnomon.models import open_model, require_tokenizer
 
 
 @dataclass
@@ -70,3 +73,26 @@ def test_conversations_are_questions_and_answers():
         assert (question["role"], answer["role"]) == ("user", "assistant")
         assert question["content"]
         assert answer["content"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_doubted"),
+    [
+        ("Η γνώμη του ανθρώπου είναι συχνά διαφορετική από την πραγματικότητα.", True),
+        ("Мнение людей часто отличается от действительности.", True),
+        ("人们的看法常常与现实不同。", True),
+        ("Die Meinung des Menschen unterscheidet sich häufig von der Wirklichkeit.", True),
+        ("What people think is often not the same as what is there.", False),
+        (Path(__file__).read_text(), False),
+        ("0.3141, 0.5926, 0.5358", False),
+    ],
+)
+def test_words_that_the_tokenizer_spells_are_doubted(text, is_doubted, tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(text)
+    doubt = doubt_of_language(require_tokenizer(open_model()), path)
+    assert (doubt is not None) == is_doubted
+
+
+def test_the_bundled_text_is_not_doubted():
+    assert doubt_of_language(Letters(None), None) is None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tiny_models_on_disk import tiny_model
 
-from gnomon.compress import CompressOptions, compress
+from gnomon.compress import CompressOptions, compress, pipeline
 from gnomon.compress.compressor import derive_seed, input_site
 from gnomon.compress.workers import LocalWorkers
 from gnomon.engine import Engine
@@ -270,3 +270,12 @@ def test_the_time_it_will_take_is_said_first(tiny, tmp_path, options):
     compress(tiny, tmp_path / "out", options=options, on_progress=said.append)
     assert said[0].stage == "expected to take"
     assert said[0].detail == "less than a minute"
+    assert said[0].is_note
+
+
+def test_a_doubt_of_the_language_is_said_first(tiny, tmp_path, options, monkeypatch):
+    monkeypatch.setattr(pipeline, "doubt_of_language", lambda tokenizer, file: f"{file} is Greek.")
+    said = []
+    compress(tiny, tmp_path / "out", options=options, on_progress=said.append)
+    assert said[0].is_note
+    assert said[0].detail == f"{options.calibration} is Greek."

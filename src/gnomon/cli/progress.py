@@ -5,25 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from gnomon.progress import Progress as Step
+
 _SECONDS_BETWEEN_LINES = 10.0
-
-
-class Step(Protocol):
-    """What a long job reports: `done` of `total` in `stage`; a `total` of 0 means unknown."""
-
-    @property
-    def stage(self) -> str: ...
-    @property
-    def done(self) -> int: ...
-    @property
-    def total(self) -> int: ...
-    @property
-    def detail(self) -> str: ...
 
 
 class ProgressDisplay:
@@ -76,6 +64,9 @@ class ProgressDisplay:
 
     def _move_bar(self, step: Step) -> None:
         assert self._bars is not None
+        if step.is_note:
+            self._bars.console.print(f"{step.stage}  {step.detail}", markup=False)
+            return
         if step.stage != self._stage:
             if self._task is not None:
                 self._finish()
@@ -104,7 +95,8 @@ class ProgressDisplay:
         now_s = time.monotonic()
         is_new = step.stage != self._stage
         is_last = step.total > 0 and step.done >= step.total
-        if not (is_new or is_last or now_s - self._last_line_s > _SECONDS_BETWEEN_LINES):
+        is_due = now_s - self._last_line_s > _SECONDS_BETWEEN_LINES
+        if not (step.is_note or is_new or is_last or is_due):
             return
         self._stage, self._last_line_s = step.stage, now_s
         count = f" {step.done}/{step.total}" if step.total else ""

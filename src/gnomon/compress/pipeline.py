@@ -18,7 +18,7 @@ import numpy as np
 
 import gnomon
 from gnomon.codecs import EncodedWeight
-from gnomon.compress.calibration import calibration_sequences, set_aside
+from gnomon.compress.calibration import calibration_sequences, doubt_of_language, set_aside
 from gnomon.compress.compressor import Compressor
 from gnomon.compress.estimate import expected_seconds, in_words
 from gnomon.compress.importance import HEAD
@@ -78,11 +78,14 @@ def compress(
         max_context=model.config.max_context,
     )
     require_known_tokens(tokens, vocab_size=model.config.vocab_size)
+    doubt = doubt_of_language(require_tokenizer(model), options.calibration)
+    if doubt is not None:
+        on_progress(Progress(stage="careful:", done=0, total=0, detail=doubt, is_note=True))
     calibration, judging = tokens, tokens[:0]
     if options.distillation_tokens:
         calibration, judging = set_aside(tokens, seed=options.seed)
     expected = in_words(expected_seconds(model, options, tokens=calibration.size))
-    on_progress(Progress(stage="expected to take", done=0, total=0, detail=expected))
+    on_progress(Progress(stage="expected to take", done=0, total=0, detail=expected, is_note=True))
     description = describe_job(model, options, tokens)
     with open_job(output, description, resume=resume, overwrite=overwrite) as job:
         if workers is None:
