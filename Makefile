@@ -65,6 +65,8 @@ neon-test: $(STAMPS)/tools ## The native tests of the NEON kernels, in an emulat
 	  cmake --build build/neon --parallel $$(nproc) && qemu-aarch64 build/neon/native_tests; \
 	fi
 
+# Products as small as the tests' only wait for one another on more threads of BLAS.
+python-test: export OMP_NUM_THREADS = 1
 python-test: $(STAMPS)/core $(STAMPS)/dev $(STAMPS)/model $(STAMPS)/browser ## pytest
 	@echo '== pytest'
 	@$(RUN) -m pytest -o cache_dir=build/cache/pytest
