@@ -20,7 +20,7 @@ from gnomon.models.config import ModelConfig
 
 SLOWDOWN = 1.35
 TUNED_TOKENS = 32_768  # forward and backward, and half as many forward; see `tuning`
-MOVED_TOKENS = 131_072  # what `moving` costs in all, as so many tokens taught
+MOVED_TOKENS = 196_608  # what `moving` costs in all, as so many tokens taught
 CODING_FLOPS = 20_000  # the search for the codes of one weight, counted as products
 
 
