@@ -163,7 +163,8 @@ class Compressor:
         if finished is not None:
             return finished, self._run_block(layer, weights, finished, states) if states else []
         finished, before = Part(), states
-        current = self.workers.keep(weights)
+        latest = weights
+        current = self.workers.keep(latest)
         for step in range(STEPS):
             tasks = [
                 (self.model.config, layer, step, current, *pair)
@@ -171,8 +172,10 @@ class Compressor:
             ]
             groups = add_up(self.workers.map(measure_shard, tasks))
             for group in support_experts(groups):
-                finished |= self.round_group(weights, group)
-            current = self.workers.keep({**weights, **finished.decoded()})
+                rounded = self.round_group(weights, group)
+                finished |= rounded
+                latest = {**latest, **rounded.decoded()}
+            current = self.workers.keep(latest)
             states = self._every_shard(advance, layer, current, states, step)
         if EFFORTS[self.options.effort].is_tuned:
             tuned = self.tune(layer, weights, finished, references, before)

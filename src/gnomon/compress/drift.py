@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gnomon.compress import cholesky
 from gnomon.compress.statistics import GroupStatistics
 
 # λ, as so many tokens of average size whose inputs are not correlated. What the stream has lost is
@@ -35,7 +36,8 @@ class Drift:
         tokens = STREAM_RIDGE_TOKENS if statistics.is_of_outputs else RIDGE_TOKENS
         power = float(np.trace(gram)) / (size * max(1, statistics.rows))  # of an input
         damped[np.diag_indices(size)] += max(tokens * power, 1e-12)
-        solved = np.linalg.solve(damped, statistics.cross.astype(damped.dtype))
+        factor = cholesky.factorise(damped)
+        solved = cholesky.solve(factor, statistics.cross.astype(damped.dtype))
         self._regression = solved.astype(np.float32)  # [in, in], or [in, out]
         self._is_of_outputs = statistics.is_of_outputs
 

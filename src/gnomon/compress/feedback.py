@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gnomon.codecs.codec import Rounder
+from gnomon.compress import cholesky
 
-PANEL = 128  # columns whose feedback to the rest of the matrix is applied in one product
+PANEL = 256  # columns whose feedback to the rest of the matrix is applied in one product
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class InputStatistics:
         mean = float(np.trace(gram)) / size
         damped = gram.astype(np.float64)
         damped[np.diag_indices(size)] += damping * mean if mean > 0 else 1.0
-        factor = np.linalg.cholesky(damped)
+        factor = cholesky.factorise(damped)
         return cls(factor.astype(np.float32), damped.astype(np.float32))
 
     def unit_lower(self, width: int) -> np.ndarray:
@@ -43,7 +44,8 @@ class InputStatistics:
 
     def error(self, difference: np.ndarray) -> float:
         """tr(E H Eᵀ) for E [out, in]."""
-        return float(np.sum((difference @ self.factor) ** 2, dtype=np.float64))
+        outputs = cholesky.times_lower(difference, self.factor)
+        return float(np.sum(outputs**2, dtype=np.float64))
 
 
 def round_with_feedback(

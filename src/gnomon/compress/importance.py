@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gnomon.compress import cholesky
 from gnomon.errors import UsageError
 from gnomon.extras import how_to_install
 from gnomon.models.architectures import linear_groups
@@ -151,7 +152,7 @@ def geometric_mean(inputs: np.ndarray) -> float:
     small = small.astype(np.float64) / rows
     damping = max(DAMPING * float(np.trace(small)) / size, 1e-30)
     small[np.diag_indices(len(small))] += damping
-    logarithms = 2 * np.log(np.diagonal(np.linalg.cholesky(small))).sum()
+    logarithms = 2 * np.log(np.diagonal(cholesky.factorise(small))).sum()
     logarithms += (size - len(small)) * np.log(damping)  # of the eigenvalues that are 0
     return float(np.exp(logarithms / size))
 

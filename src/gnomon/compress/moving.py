@@ -33,6 +33,7 @@ from torch import Tensor
 
 from gnomon.codecs import EncodedWeight
 from gnomon.codecs.trellis import TrellisRounder, gaussian_table, unpack
+from gnomon.compress import cholesky
 from gnomon.compress.descent import batches
 from gnomon.compress.divergence import Target, Teacher, final_hidden
 from gnomon.compress.feedback import InputStatistics
@@ -234,5 +235,4 @@ def moved_codes(
 
 def _times_inverse(gradient: np.ndarray, statistics: InputStatistics) -> np.ndarray:
     """G H⁻¹."""
-    halfway = np.linalg.solve(statistics.factor, gradient.T)
-    return np.linalg.solve(statistics.factor.T, halfway).T
+    return cholesky.solve(statistics.factor, gradient.T).T

@@ -16,6 +16,7 @@ from gnomon.codecs.int8 import Int8Rounder
 from gnomon.codecs.rotation import rotate_gram, rotate_weight
 from gnomon.codecs.trellis import BLOCK, TrellisRounder, gaussian_table, pack
 from gnomon.compress.aq_encoder import AqEncoder
+from gnomon.compress.cholesky import times_lower
 from gnomon.compress.feedback import InputStatistics, round_with_feedback
 from gnomon.compress.refinement import refine
 from gnomon.compress.workers import LocalWorkers, Workers
@@ -192,8 +193,8 @@ def code_rows(
     rounder = TrellisRounder(shape=weight.shape, bits=bits, scales=scales, threads=1)
     rounded = round_with_feedback(weight, statistics, rounder)
     rounded = refine(weight, rounded, statistics, rounder, passes=refinements)
-    wanted = (weight @ statistics.factor).ravel()
-    outputs = (rounded @ statistics.factor).ravel()
+    wanted = times_lower(weight, statistics.factor).ravel()
+    outputs = times_lower(rounded, statistics.factor).ravel()
     return CodedRows(
         symbols=rounder.codes,
         wanted_power=float(np.sum(wanted * wanted, dtype=np.float64)),
