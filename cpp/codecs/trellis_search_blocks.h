@@ -15,7 +15,9 @@
 //     cost'(m, k) = min over n of ( cost(n, m) + 2F_n·L_k ) + …
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -40,29 +42,34 @@ constexpr int kLanes = 8;
 #endif
 typedef int16_t Vector __attribute__((vector_size(kLanes * 2)));
 
-// The lesser; the sum, saturated; a·b / 2¹⁵, rounded.
+// The lesser, the greater; the sum, saturated; a·b / 2¹⁵, rounded.
 #if defined(__AVX512BW__)
 inline Vector least_of(Vector a, Vector b) { return (Vector)_mm512_min_epi16((__m512i)a, (__m512i)b); }
+inline Vector most_of(Vector a, Vector b) { return (Vector)_mm512_max_epi16((__m512i)a, (__m512i)b); }
 inline Vector sum_of(Vector a, Vector b) { return (Vector)_mm512_adds_epi16((__m512i)a, (__m512i)b); }
 inline Vector product_of(Vector a, Vector b) {
     return (Vector)_mm512_mulhrs_epi16((__m512i)a, (__m512i)b);
 }
 #elif defined(__AVX2__)
 inline Vector least_of(Vector a, Vector b) { return (Vector)_mm256_min_epi16((__m256i)a, (__m256i)b); }
+inline Vector most_of(Vector a, Vector b) { return (Vector)_mm256_max_epi16((__m256i)a, (__m256i)b); }
 inline Vector sum_of(Vector a, Vector b) { return (Vector)_mm256_adds_epi16((__m256i)a, (__m256i)b); }
 inline Vector product_of(Vector a, Vector b) {
     return (Vector)_mm256_mulhrs_epi16((__m256i)a, (__m256i)b);
 }
 #elif defined(__ARM_NEON)
 inline Vector least_of(Vector a, Vector b) { return vminq_s16(a, b); }
+inline Vector most_of(Vector a, Vector b) { return vmaxq_s16(a, b); }
 inline Vector sum_of(Vector a, Vector b) { return vqaddq_s16(a, b); }
 inline Vector product_of(Vector a, Vector b) { return vqrdmulhq_s16(a, b); }
 #else
 #if defined(__SSE2__)
 inline Vector least_of(Vector a, Vector b) { return (Vector)_mm_min_epi16((__m128i)a, (__m128i)b); }
+inline Vector most_of(Vector a, Vector b) { return (Vector)_mm_max_epi16((__m128i)a, (__m128i)b); }
 inline Vector sum_of(Vector a, Vector b) { return (Vector)_mm_adds_epi16((__m128i)a, (__m128i)b); }
 #else
 inline Vector least_of(Vector a, Vector b) { return a < b ? a : b; }
+inline Vector most_of(Vector a, Vector b) { return a < b ? b : a; }
 inline Vector sum_of(Vector a, Vector b) {
     for (int i = 0; i < kLanes; ++i) {
         const int sum = a[i] + b[i];
@@ -88,7 +95,7 @@ class Search {
     static constexpr int kMargin = 8;              // symbols beyond the cycle, on either side
     static constexpr float kCostUnit = 1.0f / (kColumns == 2 ? 512 : 1024);  // |x|² goes up to 16·columns
     static constexpr float kNumberUnit = 1.0f / 8192;  // so that |x| < 4; what is larger counts as 4
-    static constexpr int16_t kLeast = -8192, kHighest = 32767;
+    static constexpr int16_t kLeast = -4096, kHighest = 32767, kMostCoupling = 8192;
 
 public:
     static constexpr int kSymbols = kForm.symbols();
@@ -110,8 +117,16 @@ public:
             last_[v] = part(last[v]);
         }
         for (int m = 0; m < kMiddles; ++m) middle_[m] = part(middle[m]);
-        for (int n = 0; n < kValues; ++n)
-            for (int k = 0; k < kValues; ++k) coupling_[n][k] = all(costs(2 * dot(first[n], last[k])));
+        for (int k = 0; k < kValues; ++k)
+            for (int n = 0; n < kValues; ++n) {
+                const int cost = costs(2 * dot(first[n], last[k]));
+                couplings_[k][n] = static_cast<int16_t>(cost < -kMostCoupling  ? -kMostCoupling
+                                                        : cost > kMostCoupling ? kMostCoupling
+                                                                               : cost);
+                most_coupling_ = std::max<int16_t>(most_coupling_, std::abs(couplings_[k][n]));
+            }
+        for (int k = 0; k < kValues; ++k)
+            for (int n = 0; n < kValues; ++n) coupling_[n][k] = all(couplings_[k][n] - most_coupling_);
         for (int s = 0; s < kStates; ++s) {
             const float ahead = 2 * dot(first[s / kMiddles], middle[s % kMiddles]);
             ahead_[s] = costs(ahead);
@@ -125,21 +140,17 @@ public:
                     int* exits) {
         prepare(blocks, count);
         for (int s = 0; s < kStates; ++s)
-            costs_[s] = sum_of(power(first_[s / kMiddles], -kMargin) + kLeast, all(ahead_[s]));
+            costs_[s] = bounded(sum_of(power(first_[s / kMiddles], -kMargin) + kLeast, all(ahead_[s])));
         run(-kMargin, kMostSteps);
         Vector* end = costs_ + kMostSteps * kStates;
         for (int s = 0; s < kStates; ++s)  // of a window that is not complete nothing is to count
             end[s] = sum_of(end[s], -sum_of(power(first_[s / kMiddles], kMargin), all(ahead_[s])));
-        for (int lane = 0; lane < count; ++lane) {
-            uint8_t path[kMostSteps];
-            int state = lowest(kMostSteps, lane);
-            for (int t = kMostSteps; t-- > 0;) {
-                if (t + 1 == kMargin + kSymbols) exits[lane] = state;
-                state = back(t, state, lane, &path[t]);
-                if (t == kMargin) entries[lane] = state;
-            }
-            std::memcpy(symbols[lane], path + kMargin, kSymbols);
-        }
+        Vector states = lowest(kMostSteps);
+        uint8_t unused[kLanes];
+        for (int t = kMostSteps; t-- > kMargin + kSymbols;) states = back(t, count, states, unused);
+        for (int lane = 0; lane < count; ++lane) exits[lane] = states[lane];
+        states = back_around(kMargin, count, states, symbols);
+        for (int lane = 0; lane < count; ++lane) entries[lane] = states[lane];
     }
 
     // The symbols of the best cycles that begin and end with the given states.
@@ -149,10 +160,9 @@ public:
         for (int s = 0; s < kStates; ++s) costs_[s] = all(kHighest);
         for (int lane = 0; lane < count; ++lane) costs_[states[lane]][lane] = kLeast;
         run(0, kSymbols);
-        for (int lane = 0; lane < count; ++lane) {
-            int state = states[lane];
-            for (int t = kSymbols; t-- > 0;) state = back(t, state, lane, &symbols[lane][t]);
-        }
+        Vector ends{};
+        for (int lane = 0; lane < count; ++lane) ends[lane] = static_cast<int16_t>(states[lane]);
+        back_around(0, count, ends, symbols);
     }
 
     // The 32 values that symbols stand for, and their squared distance from the numbers.
@@ -225,7 +235,7 @@ private:
         constexpr int kTogether = 2, kLasts = 4;  // what stays in registers
         const Vector* before = costs_ + t * kStates;
         Vector* after = costs_ + (t + 1) * kStates;
-        const Vector level = all(kLeast) - least;
+        const Vector level = sum_of(all(kLeast + most_coupling_), -least);
         Vector lasts[kValues], firsts[kValues], lowest = all(kHighest);
         for (int v = 0; v < kValues; ++v) {
             lasts[v] = power(last_[v], place);
@@ -239,17 +249,18 @@ private:
                 Vector best[kTogether][kLasts];
                 for (int i = 0; i < kTogether; ++i)
                     for (int j = 0; j < kLasts; ++j)
-                        best[i][j] = sum_of(before[m + i], coupling_[0][k + j]);
+                        best[i][j] = before[m + i] + coupling_[0][k + j];
 #pragma GCC unroll 16
                 for (int n = 1; n < kValues; ++n)
                     for (int i = 0; i < kTogether; ++i)
                         for (int j = 0; j < kLasts; ++j)
-                            best[i][j] = least_of(
-                                best[i][j], sum_of(before[n * kMiddles + m + i], coupling_[n][k + j]));
+                            best[i][j] =
+                                least_of(best[i][j], before[n * kMiddles + m + i] + coupling_[n][k + j]);
                 for (int i = 0; i < kTogether; ++i)
                     for (int j = 0; j < kLasts; ++j) {
                         const int s = (m + i) * kValues + k + j;
-                        after[s] = sum_of(sum_of(best[i][j], sum_of(lasts[k + j], all(pair_[s]))), mine[i]);
+                        const Vector rest = sum_of(lasts[k + j], all(pair_[s]));
+                        after[s] = bounded(sum_of(sum_of(best[i][j], rest), mine[i]));
                         lowest = least_of(lowest, after[s]);
                     }
             }
@@ -257,33 +268,54 @@ private:
         return lowest;
     }
 
-    // The state before step t of the best path into `state`, and the symbol that it begins with.
-    int back(int t, int state, int lane, uint8_t* symbol) const {
-        const Vector* before = costs_ + t * kStates;
-        const int m = state / kValues, k = state % kValues;
-        int least = 1 << 16, best = 0;
-        for (int n = 0; n < kValues; ++n) {
-            const int cost = before[n * kMiddles + m][lane] + coupling_[n][k][0];
-            if (cost < least) {
-                least = cost;
-                best = n;
-            }
+    // So high that the sum with a coupling, which is not saturated, does not overflow.
+    Vector bounded(Vector cost) const { return most_of(cost, all(-32768 + 2 * most_coupling_)); }
+
+    // From the states after a cycle that begins with step `start` to those before it, by the best
+    // paths; its symbols [lanes][kSymbols].
+    Vector back_around(int start, int count, Vector states, uint8_t* const* symbols) const {
+        uint8_t found[kLanes];
+        for (int t = kSymbols; t-- > 0;) {
+            states = back(start + t, count, states, found);
+            for (int lane = 0; lane < count; ++lane) symbols[lane][t] = found[lane];
         }
-        *symbol = static_cast<uint8_t>(best);
-        return best * kMiddles + m;
+        return states;
     }
 
-    int lowest(int t, int lane) const {
+    // The states before step t of the best paths into `states`, and the symbols they begin with.
+    Vector back(int t, int count, Vector states, uint8_t* symbols) const {
+        const int16_t* before = reinterpret_cast<const int16_t*>(costs_ + t * kStates);
+        Vector earlier{};
+        for (int lane = 0; lane < count; ++lane) {
+            const int m = states[lane] / kValues, k = states[lane] % kValues;
+            int least = INT32_MAX;  // of cost and symbol together: no branch has to be guessed
+            for (int n = 0; n < kValues; ++n) {
+                const int cost = before[(n * kMiddles + m) * kLanes + lane] + couplings_[k][n];
+                least = std::min(least, cost * kValues + n);
+            }
+            const int n = least & (kValues - 1);
+            symbols[lane] = static_cast<uint8_t>(n);
+            earlier[lane] = static_cast<int16_t>(n * kMiddles + m);
+        }
+        return earlier;
+    }
+
+    // The states of least cost after t steps.
+    Vector lowest(int t) const {
         const Vector* cost = costs_ + t * kStates;
-        int best = 0;
-        for (int s = 1; s < kStates; ++s)
-            if (cost[s][lane] < cost[best][lane]) best = s;
-        return best;
+        Vector least = cost[0], states{};
+        for (int s = 1; s < kStates; ++s) {
+            states = cost[s] < least ? all(static_cast<int16_t>(s)) : states;
+            least = least_of(cost[s], least);
+        }
+        return states;
     }
 
     const float* table_;
     Part first_[kValues], middle_[kMiddles], last_[kValues];
-    Vector coupling_[kValues][kValues];         // 2F_n·L_k
+    int16_t couplings_[kValues][kValues];       // 2F_n·L_k by k and n
+    int16_t most_coupling_ = 0;                 // of their sizes
+    Vector coupling_[kValues][kValues];         // by n and k, less the most: never above zero
     int16_t pair_[kStates], ahead_[kStates];    // what depends on the state alone; its part with F
     Vector numbers_[kBlockColumns];
     Vector costs_[(kMostSteps + 1) * kStates];  // of states (n, m) before a step, (m, k) after it
