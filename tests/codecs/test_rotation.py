@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gnomon.codecs.rotation import (
     hadamard,
+    hadamard_columns,
     hartley,
     rotate,
     rotate_gram,
@@ -28,6 +29,12 @@ def test_hadamard_is_symmetric_and_orthogonal(width):
     matrix = hadamard(np.eye(width, dtype=np.float32))
     assert np.allclose(matrix, matrix.T, atol=1e-6)
     assert np.allclose(matrix @ matrix, np.eye(width), atol=1e-5)
+
+
+@pytest.mark.parametrize("width", [1, 7, 12, 512, 1536])
+def test_columns_are_rotated_as_rows_are(width):
+    x = np.random.default_rng(1).standard_normal((width, 3)).astype(np.float32)
+    assert np.allclose(hadamard_columns(x), hadamard(x.T).T, atol=1e-5)
 
 
 def test_hadamard_is_the_stated_kronecker_product():

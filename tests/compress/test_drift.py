@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gnomon.compress import drift
+from gnomon.compress import cholesky, drift
 from gnomon.compress.drift import Drift
 from gnomon.compress.statistics import GroupStatistics
 
@@ -28,7 +28,7 @@ def x():
 @pytest.mark.parametrize("large", [4096, 1])  # the latter: in single precision
 def test_a_linear_drift_is_undone(large, x, monkeypatch):
     monkeypatch.setattr(drift, "RIDGE_TOKENS", 1e-3)
-    monkeypatch.setattr(drift, "LARGE", large)
+    monkeypatch.setattr(cholesky, "LARGE", large)
     mixing = np.eye(12) + 0.1 * np.random.default_rng(1).standard_normal((12, 12))
     weight = np.random.default_rng(2).standard_normal((5, 12)).astype(np.float32)
     drifted = (x @ mixing).astype(np.float32)

@@ -32,16 +32,33 @@ def signs(seed: int, width: int) -> np.ndarray:
 def hadamard(x: np.ndarray) -> np.ndarray:
     """`x @ H` for float32 x [..., n], any n ≥ 1. H is symmetric and orthogonal, its own inverse."""
     *batch, width = x.shape
-    power = width & -width  # the largest power of two that divides the width
-    odd = width // power
-    fast = min(power, LARGEST_SYLVESTER)
-    # H is a Kronecker product of three: of the odd part, and of the power of two in two parts.
+    odd, power, fast = _parts(width)
     y = np.asarray(x, dtype=np.float32).reshape(-1, fast) @ sylvester(fast)
     if power > fast:
         y = sylvester(power // fast) @ y.reshape(-1, power // fast, fast)
     if odd > 1:
         y = hartley(odd) @ y.reshape(-1, odd, power)
     return y.reshape(*batch, width)
+
+
+def hadamard_columns(x: np.ndarray) -> np.ndarray:
+    """`H @ x` for float32 x [n, m], any n ≥ 1."""
+    width, count = x.shape
+    odd, power, fast = _parts(width)
+    y = sylvester(fast) @ np.asarray(x, dtype=np.float32).reshape(-1, fast, count)
+    if power > fast:
+        y = sylvester(power // fast) @ y.reshape(odd, power // fast, fast * count)
+    if odd > 1:
+        y = hartley(odd) @ y.reshape(odd, power * count)
+    return y.reshape(width, count)
+
+
+def _parts(width: int) -> tuple[int, int, int]:
+    """H is a Kronecker product of three: of the odd part of the width, and of its largest power of
+    two in two parts. These are the odd part, the power, and the second part of that.
+    """
+    power = width & -width
+    return width // power, power, min(power, LARGEST_SYLVESTER)
 
 
 @cache
@@ -78,16 +95,22 @@ def rotate_weight(
     weight: np.ndarray, *, input_seed: int | None, output_seed: int | None
 ) -> np.ndarray:
     """`H_out S_out W S_in H_in` for W [out, in]: what is coded in the place of W."""
-    return rotate(rotate(weight, seed=input_seed).T, seed=output_seed).T
+    rotated = rotate(weight, seed=input_seed)
+    if output_seed is None:
+        return rotated
+    return hadamard_columns(rotated * signs(output_seed, len(rotated))[:, None])
 
 
 def unrotate_weight(
     weight: np.ndarray, *, input_seed: int | None, output_seed: int | None
 ) -> np.ndarray:
     """The inverse of `rotate_weight`."""
-    return unrotate(unrotate(weight, seed=input_seed).T, seed=output_seed).T
+    weight = unrotate(weight, seed=input_seed)
+    if output_seed is None:
+        return weight
+    return hadamard_columns(weight) * signs(output_seed, len(weight))[:, None]
 
 
 def rotate_gram(gram: np.ndarray, *, seed: int | None) -> np.ndarray:
     """`R G Rᵀ` for the Gram matrix G = XXᵀ [in, in] of a layer's inputs: that of rotated inputs."""
-    return rotate(rotate(gram, seed=seed).T, seed=seed)
+    return rotate_weight(gram, input_seed=seed, output_seed=seed)

@@ -21,7 +21,7 @@ import numpy as np
 
 from gnomon import _native
 from gnomon.codecs.encoded import EncodedWeight
-from gnomon.codecs.rotation import hadamard, signs, unrotate
+from gnomon.codecs.rotation import signs, unrotate_weight
 
 BLOCK = 32  # columns of a cycle
 STRIP = 64  # rows whose codes stand together
@@ -179,10 +179,10 @@ def _joined(planes: list[np.ndarray]) -> np.ndarray:
 
 def decode(encoded: EncodedWeight) -> np.ndarray:
     """The matrix float32 [out, in], rotations undone."""
-    weight = unrotate(decode_rotated(encoded), seed=_seed(encoded.settings, "input"))
-    scales = output_signs(encoded)
-    return np.ascontiguousarray(
-        weight if scales is None else hadamard(weight.T).T * scales[:, None]
+    return unrotate_weight(
+        decode_rotated(encoded),
+        input_seed=_seed(encoded.settings, "input"),
+        output_seed=_seed(encoded.settings, "output"),
     )
 
 

@@ -23,7 +23,6 @@ from gnomon.compress.statistics import GroupStatistics
 # less a matter of the inputs, so that more of what a regression finds in it is chance.
 RIDGE_TOKENS = 5_000
 STREAM_RIDGE_TOKENS = 20_000
-LARGE = 4096  # inputs from which on the system is solved in single precision
 
 
 class Drift:
@@ -32,7 +31,7 @@ class Drift:
     def __init__(self, statistics: GroupStatistics):
         gram = statistics.gram
         size = len(gram)
-        damped = gram.astype(np.float64 if size < LARGE else np.float32)
+        damped = gram.astype(cholesky.working_dtype(size))
         tokens = STREAM_RIDGE_TOKENS if statistics.is_of_outputs else RIDGE_TOKENS
         power = float(np.trace(gram)) / (size * max(1, statistics.rows))  # of an input
         damped[np.diag_indices(size)] += max(tokens * power, 1e-12)

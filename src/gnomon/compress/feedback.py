@@ -31,10 +31,10 @@ class InputStatistics:
         """`damping` times the mean of the diagonal is added to it, so that H can be factored."""
         size = len(gram)
         mean = float(np.trace(gram)) / size
-        damped = gram.astype(np.float64)
+        damped = gram.astype(cholesky.working_dtype(size))
         damped[np.diag_indices(size)] += damping * mean if mean > 0 else 1.0
         factor = cholesky.factorise(damped)
-        return cls(factor.astype(np.float32), damped.astype(np.float32))
+        return cls(factor.astype(np.float32, copy=False), damped.astype(np.float32, copy=False))
 
     def unit_lower(self, width: int) -> np.ndarray:
         """L = C · blockdiag(C)⁻¹ for blocks of `width`: the unit factor of H = L D Lᵀ."""
@@ -69,8 +69,9 @@ def round_with_feedback(
 
 
 def _unit_lower(factor: np.ndarray, width: int) -> np.ndarray:
-    lower = np.empty_like(factor)
+    lower = np.zeros_like(factor)
     for start in range(0, len(factor), width):
         block = slice(start, start + width)
-        lower[start:, block] = np.linalg.solve(factor[block, block].T, factor[start:, block].T).T
+        inverse = np.linalg.inv(factor[block, block])
+        np.matmul(factor[start:, block], inverse, out=lower[start:, block])
     return lower

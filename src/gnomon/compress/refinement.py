@@ -53,7 +53,7 @@ def refine(
             block = slice(start, start + rounder.columns)
             own = gram[block, block]
             from_others = errors @ gram[:, block] - errors[:, block] @ own
-            target = weight[:, block] + np.linalg.solve(own, from_others.T).T
+            target = weight[:, block] + from_others @ np.linalg.inv(own)
             before = rounder.codes[:, start // rounder.columns].copy()
             candidate = rounder.round(target, start=start)
             if judged is not errors:
