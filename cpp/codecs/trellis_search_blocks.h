@@ -13,6 +13,10 @@
 // small matrices with + for · and min for +, one of which never changes:
 //
 //     cost'(m, k) = min over n of ( cost(n, m) + 2F_n·L_k ) + …
+//
+// Nearly all time goes into that sum and that minimum. The products 2F_n·L_k are lowered by the
+// greatest of their sizes, which no choice depends on, and costs are kept so high that the sum cannot
+// overflow: a processor adds in more places at once where it need not saturate.
 #pragma once
 
 #include <algorithm>

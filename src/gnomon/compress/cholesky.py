@@ -1,8 +1,8 @@
 """Cholesky's method by blocks of columns, so that nearly all of it is products of large matrices.
 
-LAPACK's routines, as numpy calls them, are two to six times slower at the sizes met here: nine
-thousand inputs of a layer, and half as many right-hand sides. The blocks on the diagonal are
-inverted, as they are small and triangular (Golub and Van Loan, Matrix Computations, section 4.2).
+With nine thousand inputs of a layer LAPACK's routines, as numpy calls them, take one and a half to
+four times as long (docs/log.md). The blocks on the diagonal are inverted, as they are small and
+triangular (Golub and Van Loan, Matrix Computations, section 4.2).
 """
 
 from __future__ import annotations
