@@ -4,6 +4,9 @@
 // The search is Viterbi's (1967) over all windows. It goes once around the cycle with some symbols
 // more on either side; where it then enters and leaves by the same symbols it is done, and otherwise
 // what it entered by and what it left by are tried at both ends.
+//
+// Costs are integers of 16 bits, scaled for a table that makes unit Gaussians: of one with entries of
+// 2 and more the cycle found need not be near the best.
 #pragma once
 
 #include <cstdint>

@@ -55,9 +55,19 @@ def test_product(matrix):
     assert is_near(cholesky.times_lower(left, factor), left @ factor, 1e-6)
 
 
+def test_single_precision_falls_back_on_double():
+    """Inputs that are all alike, and a ridge near the rounding of their products."""
+    ridge = 4 * np.finfo(np.float32).eps
+    matrix = np.ones((300, 300), np.float32) + ridge * np.eye(300, dtype=np.float32)
+    factor = cholesky.factorise(matrix)
+    assert factor.dtype == np.float32
+    assert is_near(factor @ factor.T, matrix, 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("at", [0, 300])
-def test_what_is_not_positive_definite_is_refused(at):
-    matrix = np.eye(400)
+def test_what_is_not_positive_definite_is_refused(at, dtype):
+    matrix = np.eye(400, dtype=dtype)
     matrix[at, at] = -1e-3
     with pytest.raises(np.linalg.LinAlgError):
         cholesky.factorise(matrix)

@@ -27,8 +27,18 @@ def working_dtype(size: int) -> type[np.floating]:
 def factorise(matrix: np.ndarray) -> np.ndarray:
     """C lower triangular with C Cᵀ = `matrix` [n, n], symmetric, float32 or float64, as C is.
 
-    Only its lower triangle is read. Raises LinAlgError if it is not positive definite.
+    Only its lower triangle is read. Where single precision does not suffice it is done in double.
+    Raises LinAlgError if the matrix is not positive definite.
     """
+    try:
+        return _factorise(matrix)
+    except np.linalg.LinAlgError:
+        if matrix.dtype != np.float32:
+            raise
+        return _factorise(matrix.astype(np.float64)).astype(np.float32)
+
+
+def _factorise(matrix: np.ndarray) -> np.ndarray:
     factor = np.zeros_like(matrix)
     for block in _blocks(len(matrix)):
         start, end = block.start, block.stop
