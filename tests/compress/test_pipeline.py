@@ -107,6 +107,13 @@ def test_head_bits_16_leaves_the_embedding_alone(tiny, tmp_path, options):
     assert np.allclose(compressed.weights.load(name), tiny.weights.load(name), rtol=1e-3)
 
 
+def test_whoever_may_read_one_file_may_read_all(tiny, tmp_path, options):
+    compress(tiny, tmp_path / "out", options=options)
+    modes = {path.name: path.stat().st_mode for path in (tmp_path / "out").iterdir()}
+    assert modes["model.safetensors"] == modes["config.json"]
+    assert len(set(modes.values())) == 1
+
+
 def test_same_seed_same_bytes_other_seed_others(tiny, tmp_path, options):
     def weights(name, **changes):
         compress(tiny, tmp_path / name, options=replace(options, **changes))

@@ -103,8 +103,12 @@ def test_resuming_with_other_options_is_refused_and_says_which(tiny, tmp_path, o
     output = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         compress(tiny, output, options=options, on_progress=interrupt_at(1))
+    said = []
     with pytest.raises(UsageError, match=r"options\.bits was 2 and is 3"):
-        compress(tiny, output, options=replace(options, bits=3), resume=True)
+        compress(
+            tiny, output, options=replace(options, bits=3), resume=True, on_progress=said.append
+        )
+    assert not said  # of how long it will take
     with pytest.raises(OutputError, match="interrupted run"):
         compress(tiny, output, options=replace(options, bits=3))
     result = compress(tiny, output, options=replace(options, bits=3), overwrite=True)

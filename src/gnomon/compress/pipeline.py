@@ -78,16 +78,12 @@ def compress(
         max_context=model.config.max_context,
     )
     require_known_tokens(tokens, vocab_size=model.config.vocab_size)
-    doubt = doubt_of_language(require_tokenizer(model), options.calibration)
-    if doubt is not None:
-        on_progress(Progress(stage="careful:", done=0, total=0, detail=doubt, is_note=True))
     calibration, judging = tokens, tokens[:0]
     if options.distillation_tokens:
         calibration, judging = set_aside(tokens, seed=options.seed)
-    expected = in_words(expected_seconds(model, options, tokens=calibration.size))
-    on_progress(Progress(stage="expected to take", done=0, total=0, detail=expected, is_note=True))
     description = describe_job(model, options, tokens)
     with open_job(output, description, resume=resume, overwrite=overwrite) as job:
+        say_first(model, options, on_progress, tokens=calibration.size)
         if workers is None:
             folder = job.scratch("activations") if are_activations_on_disk else None
             workers = LocalWorkers(folder=folder)
@@ -122,6 +118,18 @@ def compress(
         size_bytes=size_bytes,
         bits_per_weight=gnomon_json["bits_per_weight"],
     )
+
+
+def say_first(
+    model: Model, options: CompressOptions, on_progress: OnProgress, *, tokens: int
+) -> None:
+    """A doubt of the calibration text if there is one, and how long `tokens` of it will take."""
+    said = [("expected to take", in_words(expected_seconds(model, options, tokens=tokens)))]
+    doubt = doubt_of_language(require_tokenizer(model), options.calibration)
+    if doubt is not None:
+        said.insert(0, ("careful:", doubt))
+    for stage, detail in said:
+        on_progress(Progress(stage=stage, done=0, total=0, detail=detail, is_note=True))
 
 
 def require_torch(options: CompressOptions) -> None:

@@ -95,6 +95,7 @@ def write_model(
         gnomon_json["bits_per_weight"] = 8 * size_bytes / gnomon_json["parameters"]
         config = {**model.hf_config, "quantization_config": dict(quantization)}
         write_json(scratch / "config.json", config)
+        shutil.copymode(scratch / "config.json", weights)  # else none but its owner can read it
         if model.tokenizer is not None:
             model.tokenizer.save(scratch)
         write_json(scratch / "gnomon.json", gnomon_json)
