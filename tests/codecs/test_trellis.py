@@ -44,6 +44,15 @@ def test_error_on_a_gaussian(bits):
     assert SHANNON[bits] < np.mean((numbers - values) ** 2) < REACHED[bits]
 
 
+@pytest.mark.parametrize(("bits", "factor"), [(3, 2.5), (4, 2.0)])
+def test_costs_at_their_limits_do_not_wrap_around(bits, factor):
+    """A table and numbers far wider than those that the whole numbers are scaled for."""
+    numbers = 3 * np.random.default_rng(5).standard_normal((512, 32)).astype(np.float32)
+    table = table_of(bits) * np.float32(factor)
+    _, values = trellis.encode(numbers, table, bits=bits)
+    assert np.mean((numbers - values) ** 2) < 3
+
+
 def test_cycle_is_nearly_the_best_of_all():
     """The seam is guessed from its surroundings; to try every other one helps by a percent."""
     table = table_of(2)

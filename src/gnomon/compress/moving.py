@@ -222,7 +222,7 @@ def moved_codes(
         return np.asarray(encoded.tensors["codes"]), values
     statistics = InputStatistics.from_gram(slope.gram.numpy())
     proposal, judge = (
-        before - 2 / curvature * _times_inverse(gradient.numpy(), statistics)
+        before - 2 / curvature * cholesky.solve(statistics.factor, gradient.numpy().T).T
         for gradient in slope.gradients  # of half the tokens each
     )
     unit = gaussian_table(bits)[1]
@@ -231,8 +231,3 @@ def moved_codes(
     rounder.codes[:] = unpack(codes, bits=bits)[: len(values)]
     after = refine(proposal, before, statistics, rounder, judge=judge)
     return rounder.packed(), np.round(after).astype(np.int8)
-
-
-def _times_inverse(gradient: np.ndarray, statistics: InputStatistics) -> np.ndarray:
-    """G H⁻¹."""
-    return cholesky.solve(statistics.factor, gradient.T).T
